@@ -1,0 +1,59 @@
+"""Which device computes, and how much memory a run may use."""
+
+import os
+import sys
+
+from remover.errors import DeviceError
+
+BUDGET_LARGEST = 1 << 30
+BUDGET_SMALLEST = 1 << 28
+
+
+def total_memory() -> int:
+    """Physical memory of this machine in bytes; 8 GiB where it cannot be read."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 << 30
+
+
+def picture_budget() -> int:
+    """Bytes for the pictures that a window holds: a twelfth of the memory, within bounds.
+
+    Total memory is taken, not free memory, so that the same machine makes the same plan.
+    """
+    return min(BUDGET_LARGEST, max(BUDGET_SMALLEST, total_memory() // 12))
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes; 0 where it cannot be read."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def resolve(wanted: str) -> str:
+    """The device that ``--device`` names: ``cpu``, ``cuda:N`` or ``mps``.
+
+    ``auto`` is the CPU: copying, tracking and the patch fill have no GPU path. A GPU that is
+    named is checked, so that a script finds out at once.
+
+    Raises:
+        DeviceError: The device is not there.
+    """
+    if wanted in ("auto", "cpu"):
+        return "cpu"
+    import torch
+
+    kind, _, index = wanted.partition(":")
+    if kind == "cuda" and torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count():
+        return f"cuda:{int(index or 0)}"
+    if kind == "mps" and torch.backends.mps.is_available():
+        return "mps"
+    raise DeviceError(
+        f"the device `{wanted}` is not available here",
+        hint="pass --device cpu; `remover info` lists the devices",
+    )

@@ -1,0 +1,96 @@
+"""Fixtures for every test."""
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The development material beside the checkout; tests that need it skip without it."""
+    folder = Path(os.environ.get("REMOVER_SHARED", ROOT.parent / "shared"))
+    if not (folder / "bench").is_dir():
+        pytest.skip(f"no development material in {folder}")
+    return folder
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A synthetic video with what is true about it."""
+
+    path: Path
+    box: tuple[int, int, int, int]
+    """x, y, w, h of the object on the first frame."""
+    clean: list[np.ndarray]
+    """The background of each frame, R'G'B' (H, W, 3)."""
+    masks: list[np.ndarray]
+
+
+def textured(height: int, width: int, seed: int = 3) -> np.ndarray:
+    """A picture with detail at several scales, uint8 (height, width, 3)."""
+    rng = np.random.default_rng(seed)
+    total = np.full((height, width, 3), 110.0, np.float32)
+    for cell, contrast in ((4, 18), (11, 30), (37, 40)):
+        coarse = rng.normal(0, contrast, (height // cell + 2, width // cell + 2, 3))
+        total += cv2.resize(coarse.astype(np.float32), (width, height))
+    return np.clip(total, 20, 235).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def make_clip(tmp_path_factory):
+    """A function that writes a clip: a square moves before a textured background."""
+
+    def make(
+        name: str = "clip.mkv",
+        *,
+        frames: int = 24,
+        height: int = 96,
+        width: int = 128,
+        pan: float = 0.0,
+        codec: str = "ffv1",
+        pixel_format: str = "yuv444p",
+        options: dict[str, str] | None = None,
+        audio: bool = False,
+        cut_at: int | None = None,
+    ) -> Clip:
+        path = tmp_path_factory.mktemp("clip") / name
+        scene = textured(height, width + int(abs(pan) * frames) + 1)
+        other = textured(height, width + int(abs(pan) * frames) + 1, seed=8)[::-1] // 2
+        clean, masks = [], []
+        side = height // 4
+        with av.open(str(path), "w") as container:
+            video = container.add_stream(codec, rate=24, options=options or {})
+            video.width, video.height, video.pix_fmt = width, height, pixel_format
+            sound = container.add_stream("pcm_s16le", rate=8000, layout="mono") if audio else None
+            for t in range(frames):
+                left = round(pan * t)
+                behind = other if cut_at is not None and t >= cut_at else scene
+                picture = behind[:, left : left + width].copy()
+                clean.append(picture.copy())
+                x = 4 + t * (width - side - 8) // max(1, frames - 1)
+                y = height // 3
+                mask = np.zeros((height, width), bool)
+                mask[y : y + side, x : x + side] = True
+                masks.append(mask)
+                picture[mask] = (230, 30, 40)
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = t, Fraction(1, 24)
+                container.mux(video.encode(frame))
+            container.mux(video.encode())
+            if sound is not None:
+                tone = (np.sin(np.arange(8000 * frames // 24) * 0.2) * 9000).astype(np.int16)
+                block = av.AudioFrame.from_ndarray(tone[None], format="s16", layout="mono")
+                block.sample_rate, block.pts, block.time_base = 8000, 0, Fraction(1, 8000)
+                container.mux(sound.encode(block))
+                container.mux(sound.encode())
+        return Clip(path, (4, height // 3, side, side), clean, masks)
+
+    return make
