@@ -88,7 +88,8 @@ class Moment:
         """As it is written on the command line."""
         if self.frame is not None:
             return f"{self.frame}f"
-        return f"{float(self.seconds or 0):.9f}".rstrip("0").rstrip(".") + "s"
+        whole, rest = divmod(round((self.seconds or Fraction()) * 10**9), 10**9)
+        return f"{whole}.{rest:09}".rstrip("0").rstrip(".") + "s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The command line: parse, call, print; it adds nothing to the Python interface."""

@@ -1,0 +1,168 @@
+"""The flags, written once, shared by the commands that take them.
+
+A flag's value stays the text that was typed, or None: one parser reads flags and variables
+alike, and None leaves the choice to the environment, the files and the defaults.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from remover.options import CHOICES, all_options
+
+INPUT, MASK, QUALITY, OUTPUT, DISPLAY = "Input", "Mask", "Quality", "Output", "Display"
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+CODECS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1", "mpeg4", "gif")
+
+
+def _completer(words: tuple[str, ...]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
+def _value(name: str, panel: str, metavar: str, words: tuple[str, ...] = ()) -> Any:
+    """A flag with a value."""
+    option = all_options()[name]
+    return typer.Option(
+        option.flag,
+        metavar=metavar,
+        help=option.help,
+        rich_help_panel=panel,
+        autocompletion=_completer(words) if words else None,
+    )
+
+
+def _choice(name: str, panel: str) -> Any:
+    """A flag that takes one of a few words."""
+    return _value(name, panel, "|".join(CHOICES[name]), CHOICES[name])
+
+
+def _switch(name: str, panel: str, short: str | None = None) -> Any:
+    """A flag that is on, or off again where a file or a variable turned it on."""
+    option = all_options()[name]
+    both = f"{option.flag}/--no-{option.key}"
+    declared = [both] if short is None else [both, short]
+    return typer.Option(*declared, help=option.help, rich_help_panel=panel)
+
+
+def _prompt(name: str, metavar: str, text: str) -> Any:
+    return typer.Option(f"--{name}", metavar=metavar, help=text, rich_help_panel=MASK)
+
+
+Input = Annotated[
+    Path,
+    typer.Argument(metavar="INPUT", help="The video.", rich_help_panel=INPUT, show_default=False),
+]
+Start = Annotated[str | None, _value("start", INPUT, "MOMENT")]
+End = Annotated[str | None, _value("end", INPUT, "MOMENT")]
+
+Boxes = Annotated[
+    list[str] | None,
+    _prompt(
+        "box",
+        "X,Y,W,H",
+        "A box around the object: left, top, width, height in pixels of the "
+        "picture as a player shows it. Add `@FRAME` or `@TIME`, and `#ID` for another object.",
+    ),
+]
+Clicks = Annotated[
+    list[str] | None,
+    _prompt("click", "X,Y", "A point on the object; `@` and `#` as with `--box`."),
+]
+Avoids = Annotated[
+    list[str] | None,
+    _prompt("avoid", "X,Y", "A point that is not the object; `@` and `#` as with `--box`."),
+]
+Masks = Annotated[
+    list[str] | None,
+    _prompt(
+        "mask",
+        "PATH",
+        "A mask: one image for all frames, a folder with one image a frame, or "
+        "a video. With `@`, an image for that frame, followed from there.",
+    ),
+]
+InvertMask = Annotated[bool | None, _switch("invert_mask", MASK)]
+Tracker = Annotated[str | None, _choice("tracker", MASK)]
+Dilate = Annotated[str | None, _value("dilate", MASK, "PIXELS")]
+Feather = Annotated[str | None, _value("feather", MASK, "PIXELS")]
+
+Painter = Annotated[str | None, _choice("painter", QUALITY)]
+Codec = Annotated[str | None, _value("codec", QUALITY, "NAME", CODECS)]
+Crf = Annotated[str | None, _value("crf", QUALITY, "NUMBER")]
+Lossless = Annotated[bool | None, _switch("lossless", QUALITY)]
+Seed = Annotated[str | None, _value("seed", QUALITY, "NUMBER")]
+Device = Annotated[str | None, _value("device", QUALITY, "NAME", DEVICES)]
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        rich_help_panel=OUTPUT,
+        help="Where to write; `<stem>.clean<suffix>` beside the input when left out.",
+    ),
+]
+MaskOutput = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="MASKS",
+        rich_help_panel=OUTPUT,
+        help="Where to write: a folder for one PNG a frame, or a video (.mkv, .mp4, .mov).",
+    ),
+]
+Overwrite = Annotated[bool | None, _switch("overwrite", OUTPUT, "-y")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        rich_help_panel=OUTPUT,
+        help="Print the plan (shots, windows, crops, memory, time) and write nothing.",
+    ),
+]
+Preview = Annotated[
+    Path | None,
+    typer.Option(
+        "--preview",
+        metavar="FILE.png",
+        rich_help_panel=OUTPUT,
+        help="Write a sheet of pictures with the masks on them, and stop.",
+    ),
+]
+
+Json = Annotated[bool | None, _switch("json", DISPLAY)]
+Quiet = Annotated[bool | None, _switch("quiet", DISPLAY, "-q")]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        metavar="",
+        rich_help_panel=DISPLAY,
+        help=all_options()["verbose"].help,
+    ),
+]
+Progress = Annotated[str | None, _choice("progress", DISPLAY)]
+Color = Annotated[str | None, _choice("color", DISPLAY)]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        rich_help_panel=DISPLAY,
+        help="Read options from this TOML file, not from `remover.toml` and the user's file.",
+    ),
+]
+NoConfig = Annotated[
+    bool,
+    typer.Option("--no-config", rich_help_panel=DISPLAY, help="Read options from no file."),
+]

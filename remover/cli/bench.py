@@ -1,0 +1,118 @@
+"""``remover bench``: measurements that anybody can repeat."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from remover.cli import arguments as flag
+from remover.cli.console import SCHEMA, Console
+from remover.cli.help import Verb, Verbs
+from remover.cli.session import configure, running
+from remover.errors import UsageError
+
+HELP = """Measure quality against known truth.
+
+Examples:
+  remover bench quality cases/ --json
+  remover bench quality cases/ --prompt mask --sheets sheets/
+"""
+
+QUALITY_HELP = """Clean cases whose true background is known, and score the results.
+
+A case is a folder with case.json, input.mp4, clean.mp4 and masks/. Prints a
+table in Markdown, or JSON.
+"""
+
+PROMPTS = ("mask", "box", "both")
+
+bench = typer.Typer(
+    cls=Verbs,
+    help=HELP,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Folder = Annotated[
+    Path,
+    typer.Argument(metavar="FOLDER", help="The cases.", rich_help_panel=flag.INPUT),
+]
+Prompt = Annotated[
+    str,
+    typer.Option(
+        "--prompt",
+        metavar="|".join(PROMPTS),
+        rich_help_panel=flag.INPUT,
+        help="What each case is given: its exact masks, its box, or each in turn.",
+        autocompletion=lambda incomplete: [p for p in PROMPTS if p.startswith(incomplete)],
+    ),
+]
+Sheets = Annotated[
+    Path | None,
+    typer.Option(
+        "--sheets",
+        metavar="DIR",
+        rich_help_panel=flag.OUTPUT,
+        help="Keep the results there, with a sheet of input, result and truth for each.",
+    ),
+]
+
+
+@bench.callback(invoke_without_command=True)
+def _bench(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        ctx.obj.data(ctx.get_help() + "\n")
+
+
+@bench.command("quality", cls=Verb, help=QUALITY_HELP)
+def quality(
+    ctx: typer.Context,
+    folder: Folder,
+    prompt: Prompt = "both",
+    sheets: Sheets = None,
+    json: flag.Json = None,
+    quiet: flag.Quiet = None,
+    verbose: flag.Verbose = 0,
+    progress: flag.Progress = None,
+    color: flag.Color = None,
+    config: flag.Config = None,
+    no_config: flag.NoConfig = False,
+) -> None:
+    """Run, score, print."""
+    console: Console = ctx.obj
+    configure(console, locals())
+    if prompt not in PROMPTS:
+        raise UsageError(f"`--prompt {prompt}` is not known", hint=f"one of {', '.join(PROMPTS)}")
+    chosen = ("mask", "box") if prompt == "both" else (prompt,)
+    with running(console):
+        results = _measure(folder, chosen, sheets, console)
+    _print(results, console)
+
+
+def _measure(folder: Path, prompts: tuple[str, ...], sheets: Path | None, console: Console) -> Any:
+    from remover import bench as measure
+    from remover.files import work_folder
+
+    cases = measure.cases(folder)
+    results = []
+    with work_folder() as work:
+        keep = sheets or work
+        keep.mkdir(parents=True, exist_ok=True)
+        for prompt in prompts:
+            console.start(f"bench {prompt}", len(cases))
+            for case in cases:
+                output = keep / f"{case.name}.{prompt}.mp4"
+                results.append(measure.run_case(case, prompt, output))
+                if sheets is not None:
+                    measure.write_sheet(case, output, output.with_suffix(".png"))
+                console.advance()
+    return results
+
+
+def _print(results: Any, console: Console) -> None:
+    from remover import bench as measure
+
+    if console.display.json:
+        console.data_json({"schema": SCHEMA, "cases": measure.to_json(results)})
+    else:
+        console.data(measure.quality_table(results))

@@ -1,0 +1,86 @@
+"""``remover clean``: a video without what was pointed at."""
+
+from typing import Any
+
+import typer
+
+from remover.cli import arguments as flag
+from remover.cli.console import Console
+from remover.cli.session import Request, present, running, understand
+from remover.errors import UsageError
+
+HELP = """Remove something from a video.
+
+Examples:
+  remover clean clip.mp4 --box 10,20,80,60
+  remover clean clip.mp4 --click 120,80 --avoid 40,80@2.5s -o out.mp4
+  remover clean clip.mp4 --mask logo.png --preview sheet.png
+"""
+
+
+def clean(
+    ctx: typer.Context,
+    source: flag.Input,
+    start: flag.Start = None,
+    end: flag.End = None,
+    box: flag.Boxes = None,
+    click: flag.Clicks = None,
+    avoid: flag.Avoids = None,
+    mask: flag.Masks = None,
+    invert_mask: flag.InvertMask = None,
+    tracker: flag.Tracker = None,
+    dilate: flag.Dilate = None,
+    feather: flag.Feather = None,
+    painter: flag.Painter = None,
+    codec: flag.Codec = None,
+    crf: flag.Crf = None,
+    lossless: flag.Lossless = None,
+    seed: flag.Seed = None,
+    device: flag.Device = None,
+    output: flag.Output = None,
+    overwrite: flag.Overwrite = None,
+    dry_run: flag.DryRun = False,
+    preview: flag.Preview = None,
+    json: flag.Json = None,
+    quiet: flag.Quiet = None,
+    verbose: flag.Verbose = 0,
+    progress: flag.Progress = None,
+    color: flag.Color = None,
+    config: flag.Config = None,
+    no_config: flag.NoConfig = False,
+) -> None:
+    """Parse, call, print."""
+    given = locals()
+    console: Console = ctx.obj
+    _check_stops(given)
+    request = understand(console, given)
+    with running(console):
+        report = _call(request, given, console)
+    present(console, report, as_data=dry_run)
+
+
+def _check_stops(given: dict[str, Any]) -> None:
+    preview = given["preview"]
+    if preview is None:
+        return
+    if given["dry_run"]:
+        raise UsageError(
+            "`--dry-run` and `--preview` exclude each other: one writes nothing",
+            hint="leave one of them out",
+        )
+    if preview.suffix.lower() != ".png":
+        raise UsageError(f"`--preview {preview}` is no PNG file", hint="as `--preview sheet.png`")
+
+
+def _call(request: Request, given: dict[str, Any], console: Console) -> Any:
+    from remover import pipeline
+
+    if given["dry_run"]:
+        return pipeline.dry_run(
+            request.source, request.output, request.prompts, request.options, console
+        )
+    if given["preview"] is not None:
+        return pipeline.preview(
+            request.source, given["preview"], request.prompts, request.options, console
+        )
+    return pipeline.clean(request.source, request.output, request.prompts, request.options, console)

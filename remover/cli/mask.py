@@ -1,0 +1,50 @@
+"""``remover mask``: only the masks."""
+
+import typer
+
+from remover.cli import arguments as flag
+from remover.cli.console import Console
+from remover.cli.session import present, running, understand
+
+HELP = """Write only the masks, to look at, edit and give back with --mask.
+
+Examples:
+  remover mask clip.mp4 --box 10,20,80,60 -o masks
+  remover mask clip.mp4 --click 120,80@45 -o masks.mkv
+"""
+
+
+def mask(
+    ctx: typer.Context,
+    source: flag.Input,
+    output: flag.MaskOutput,
+    start: flag.Start = None,
+    end: flag.End = None,
+    box: flag.Boxes = None,
+    click: flag.Clicks = None,
+    avoid: flag.Avoids = None,
+    mask: flag.Masks = None,
+    invert_mask: flag.InvertMask = None,
+    tracker: flag.Tracker = None,
+    dilate: flag.Dilate = None,
+    feather: flag.Feather = None,
+    seed: flag.Seed = None,
+    device: flag.Device = None,
+    overwrite: flag.Overwrite = None,
+    json: flag.Json = None,
+    quiet: flag.Quiet = None,
+    verbose: flag.Verbose = 0,
+    progress: flag.Progress = None,
+    color: flag.Color = None,
+    config: flag.Config = None,
+    no_config: flag.NoConfig = False,
+) -> None:
+    """Parse, call, print."""
+    given = locals()
+    console: Console = ctx.obj
+    request = understand(console, given)
+    with running(console):
+        from remover import pipeline
+
+        report = pipeline.mask(request.source, output, request.prompts, request.options, console)
+    present(console, report)

@@ -1,0 +1,222 @@
+"""How a run shows how far it is: bars on a terminal, lines in a log, objects for programs."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+Write = Callable[[str], None]
+"""Takes whole lines, each with its line break."""
+
+STEPS_PLAIN = 10
+STEPS_JSON = 100
+FRAMES_WITHOUT_TOTAL = 100
+
+
+class Stages(Protocol):
+    """What the console forwards the stages of a run to."""
+
+    def start(self, stage: str, total: int | None) -> None:
+        """Begin a stage of ``total`` frames; ends the stage before it."""
+        ...
+
+    def advance(self, frames: int) -> None:
+        """Count ``frames`` more as done."""
+        ...
+
+    def close(self) -> None:
+        """End the last stage."""
+        ...
+
+
+class NoProgress:
+    """Shows nothing."""
+
+    def start(self, stage: str, total: int | None) -> None:
+        """Do nothing."""
+
+    def advance(self, frames: int) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class _Counted:
+    """Counts the frames of a stage and says when another share of them is done."""
+
+    def __init__(self, write: Write, steps: int) -> None:
+        self._write = write
+        self._steps = steps
+        self._stage = ""
+        self._total: int | None = None
+        self._done = 0
+        self._began = 0.0
+
+    def _begin(self, stage: str, total: int | None) -> None:
+        self._stage, self._total, self._done = stage, total, 0
+        self._began = time.monotonic()
+
+    def _is_step(self, frames: int) -> bool:
+        """Whether these frames, now counted, complete a step."""
+        before, self._done = self._done, self._done + frames
+        if self._total:
+            return self._done * self._steps // self._total > before * self._steps // self._total
+        return self._done // FRAMES_WITHOUT_TOTAL > before // FRAMES_WITHOUT_TOTAL
+
+    @property
+    def _rate(self) -> float:
+        """Frames a second since the stage began."""
+        return self._done / max(1e-9, time.monotonic() - self._began)
+
+    @property
+    def _seconds_left(self) -> float | None:
+        if not self._total or not self._done:
+            return None
+        return max(0, self._total - self._done) / self._rate
+
+
+class Lines(_Counted):
+    """One line a stage and per 10 %, for logs."""
+
+    def __init__(self, write: Write) -> None:
+        """Write lines through ``write``."""
+        super().__init__(write, STEPS_PLAIN)
+
+    def start(self, stage: str, total: int | None) -> None:
+        """Say that a stage begins, and what the one before came to if that was not known."""
+        self.close()
+        self._begin(stage, total)
+        self._write(f"{stage}\n" if total is None else f"{stage}: {total} frames\n")
+
+    def advance(self, frames: int) -> None:
+        """Say it when another tenth is done."""
+        if not self._is_step(frames) or not self._total:
+            return
+        percent = self._done * self._steps // self._total * (100 // self._steps)
+        left = self._seconds_left or 0
+        self._write(
+            f"{self._stage}: {percent} %, {self._done} of {self._total} frames, "
+            f"{self._rate:.1f} frames/s, {left:.0f} s left\n"
+        )
+
+    def close(self) -> None:
+        """Say how many frames a stage of unknown length had."""
+        if self._total is None and self._done:
+            self._write(f"{self._stage}: {self._done} frames, {self._rate:.1f} frames/s\n")
+        self._done = 0
+
+
+class JsonLines(_Counted):
+    """One object a line: a stage's begin, each percent (or 100 frames) of it, its end."""
+
+    def __init__(self, write: Write) -> None:
+        """Write lines through ``write``."""
+        super().__init__(write, STEPS_JSON)
+
+    def start(self, stage: str, total: int | None) -> None:
+        """Report that a stage begins."""
+        self.close()
+        self._begin(stage, total)
+        self._report("start")
+
+    def advance(self, frames: int) -> None:
+        """Report when another hundredth is done."""
+        if self._is_step(frames):
+            self._report("progress")
+
+    def close(self) -> None:
+        """Report the end of the stage."""
+        if self._stage:
+            self._report("end")
+        self._stage = ""
+
+    def _report(self, event: str) -> None:
+        left = self._seconds_left
+        values = {
+            "event": event,
+            "stage": self._stage,
+            "done": self._done,
+            "total": self._total,
+            "frames_per_second": round(self._rate, 3) if self._done else None,
+            "seconds_left": None if left is None else round(left, 1),
+        }
+        self._write(json.dumps(values) + "\n")
+
+
+class Bars:
+    """One bar a stage on the terminal; what else is said appears above it."""
+
+    def __init__(self, *, color: bool) -> None:
+        """Draw nothing before the first stage.
+
+        Args:
+            color: Whether to colour.
+        """
+        self._color = color
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+
+    def start(self, stage: str, total: int | None) -> None:
+        """Draw the stage's bar, below those that are finished."""
+        self._finish()
+        if self._bars is None:
+            self._bars = _rich_bars(color=self._color)
+            self._bars.start()
+        self._task = self._bars.add_task(stage, total=total)
+
+    def advance(self, frames: int) -> None:
+        """Move the bar."""
+        if self._bars is not None and self._task is not None:
+            self._bars.advance(self._task, frames)
+
+    def close(self) -> None:
+        """Leave the finished bars on the screen."""
+        self._finish()
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+    def _finish(self) -> None:
+        """Stop the running stage's clock, and give it a length if it had none."""
+        if self._bars is None or self._task is None:
+            return
+        done = self._bars.tasks[self._bars.task_ids.index(self._task)].completed
+        if self._bars.tasks[self._bars.task_ids.index(self._task)].total is None:
+            self._bars.update(self._task, total=done or 1, completed=done or 1)
+        self._bars.stop_task(self._task)
+        self._task = None
+
+
+def _rich_bars(*, color: bool) -> "Progress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        """Frames a second."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:.1f} frames/s")
+
+    screen = Console(stderr=True, no_color=not color, highlight=False)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Speed(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=screen,
+    )
