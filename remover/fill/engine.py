@@ -1,0 +1,184 @@
+"""The fill of one shot, window by window: look, copy, paint what is left, mend the seams."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from remover.fill.align import Camera
+from remover.fill.copy import MARGIN, REACH, copy_frame
+from remover.fill.frames import (
+    Float,
+    Frame,
+    Reel,
+    bounding_rect,
+    levels_scale,
+    moved,
+    to_levels,
+)
+from remover.fill.patch import SPECK, Painted, lay, paint_key
+from remover.fill.seam import Known, match_seam, membrane
+from remover.fill.survey import survey
+from remover.types import (
+    COPIED,
+    PAINTED,
+    UNTOUCHED,
+    Mask,
+    Patch,
+    Pictures,
+    Progress,
+    Rect,
+    Shot,
+    Window,
+)
+
+MAX_KEYS = 6
+"""Key frames painted in one window at most; specks beyond that are filled smoothly."""
+CARRIED_BYTES = 64 * 2**20
+"""Painted keys of earlier windows are remembered up to this size; the latest are kept."""
+PAINT_CONTEXT = 96
+"""Least number of pixels around a hole that the painter may copy from."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A frame on its way: everything known so far of the region around its hole."""
+
+    frame: Frame
+    rect: Rect
+    hole: Known = field(repr=False)
+    copied: Known = field(repr=False)
+    confidence: Float = field(repr=False)
+    """(h, w): that of the copied pixels."""
+    rgb: Float = field(repr=False)
+    """(h, w, 3) levels: true pixels outside the hole, fill inside as far as ``known``."""
+    known: Known = field(repr=False)
+
+    @property
+    def missing(self) -> int:
+        """Number of pixels that nothing fills yet."""
+        return int(self.known.size - np.count_nonzero(self.known))
+
+
+def fill_shot(
+    pictures: Pictures,
+    hole: Callable[[int], Mask],
+    shot: Shot,
+    windows: Sequence[Window],
+    *,
+    seed: int,
+    progress: Progress,
+) -> Iterator[Patch]:
+    """Fill the holes of one shot; nothing outside the shot is ever looked at.
+
+    Args:
+        pictures: The video's pictures; read twice, forwards.
+        hole: Pixels to replace in a frame, full size.
+        shot: Frames between two cuts.
+        windows: Ranges of frames with holes, ascending, apart, inside the shot.
+        seed: Decides what is invented; same input and seed, same bytes.
+        progress: Told what kind of camera was found; the frames are the caller's to count.
+
+    Yields:
+        One patch for every frame whose hole is not empty, in ascending order. Every pixel of
+        the hole is filled, none outside it is.
+    """
+    if not windows:
+        return
+    camera, far = survey(pictures, hole, shot, windows)
+    kind = "a still" if camera.static else "a moving"
+    progress.note(f"frames {shot.start} to {shot.stop - 1}: {kind} camera")
+    reel = Reel(pictures, hole)
+    painted: list[Painted] = []
+    for window in windows:
+        reel.move(window.context_start, window.context_stop, windows[-1].context_stop)
+        drafts = [draft(reel[i], window, reel, camera, far) for i in targets(window, reel)]
+        fill_unseen(drafts, camera, painted, seed)
+        forget(painted)
+        for item in drafts:
+            yield finish(item)
+
+
+def targets(window: Window, reel: Reel) -> list[int]:
+    """Frames of the window that have something to fill."""
+    return [i for i in range(window.start, window.stop) if reel[i].hole.any()]
+
+
+def draft(frame: Frame, window: Window, reel: Reel, camera: Camera, far: Sequence[Frame]) -> Draft:
+    """Copy what other frames show and match it to the picture around the hole."""
+    tight = bounding_rect(frame.hole)
+    assert tight is not None
+    rect = tight.grown(MARGIN, frame.size)
+
+    def near(index: int) -> Frame | None:
+        held = window.context_start <= index < window.context_stop
+        return reel[index] if held else None
+
+    beyond = [f for f in far if abs(f.index - frame.index) > REACH]
+    copied = copy_frame(frame, rect, camera, near, beyond)
+    hole = frame.hole[rect.slices] > 0
+    truth = to_levels(frame.rgb[rect.slices])
+    fill = match_seam(copied.rgb, truth, hole & copied.known, copied.known & ~hole)
+    rgb = np.where(hole[..., None], fill, truth)
+    return Draft(frame, rect, hole, copied.known, copied.confidence, rgb, ~hole | copied.known)
+
+
+def fill_unseen(drafts: Sequence[Draft], camera: Camera, painted: list[Painted], seed: int) -> None:
+    """Fill what no frame shows: carry painted keys, paint new ones, smooth the specks.
+
+    New keys are added to ``painted``.
+    """
+    for key in painted:
+        carry_key(key, drafts, camera)
+    for _ in range(MAX_KEYS):
+        worst = max(drafts, key=lambda d: d.missing, default=None)
+        if worst is None or worst.missing < SPECK:
+            break
+        key = paint_draft(worst, seed)
+        painted.append(key)
+        carry_key(key, drafts, camera)
+    for item in drafts:
+        if item.missing:
+            item.rgb = membrane(item.rgb, item.known)
+            item.known = np.ones_like(item.known)
+
+
+def carry_key(key: Painted, drafts: Sequence[Draft], camera: Camera) -> None:
+    """Fill missing pixels of every draft from one painted key."""
+    for item in drafts:
+        if not item.missing:
+            continue
+        index = item.frame.index
+        matrix = None
+        if not camera.static and index != key.index:
+            matrix = camera.between(key.index, index)
+        item.rgb, took = lay(item.rgb, item.known, key, matrix, item.rect)
+        item.known = item.known | took
+
+
+def paint_draft(item: Draft, seed: int) -> Painted:
+    """Paint the missing pixels of a draft, with as much of the picture around as they need."""
+    around = item.rect.grown(max(PAINT_CONTEXT, *item.rect.size), item.frame.size)
+    rgb = to_levels(item.frame.rgb[around.slices])
+    known = item.frame.hole[around.slices] == 0
+    inner = moved(item.rect, -around.top, -around.left).slices
+    rgb[inner], known[inner] = item.rgb, item.known
+    return paint_key(item.frame.index, around, rgb, known, seed)
+
+
+def forget(painted: list[Painted]) -> None:
+    """Drop the oldest painted keys that no longer fit the memory set aside for them."""
+    while sum(key.rgb.nbytes for key in painted) > CARRIED_BYTES and len(painted) > 1:
+        del painted[0]
+
+
+def finish(item: Draft) -> Patch:
+    """The patch of a finished draft, in the picture's own levels."""
+    tight = bounding_rect(item.hole)
+    assert tight is not None
+    hole, copied = item.hole[tight.slices], item.copied[tight.slices]
+    origin = np.where(hole, np.where(copied, COPIED, PAINTED), UNTOUCHED).astype(np.uint8)
+    sure = np.where(origin == COPIED, item.confidence[tight.slices], 0).astype(np.float32)
+    rgb = item.rgb[tight.slices] / np.float32(levels_scale(item.frame.rgb))
+    rect = moved(tight, item.rect.top, item.rect.left)
+    return Patch(item.frame.index, rect, rgb, origin, sure)

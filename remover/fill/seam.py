@@ -1,0 +1,84 @@
+"""Smooth surfaces through known pixels: membranes for seams and for what nothing else fills."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from remover.fill.frames import Float, disk
+
+Known = npt.NDArray[np.bool_]
+
+RING = 3
+"""Width of the ring of known pixels around a hole that a seam is matched on, in pixels."""
+CLIP = 40.0
+"""Largest correction, in levels: more than this is another thing, not another exposure."""
+PASSES = 8
+"""Smoothing passes at each level of the pyramid."""
+
+
+def membrane(values: Float, known: Known) -> Float:
+    """Continue ``values`` smoothly from the known pixels over all others.
+
+    A pull-push pyramid (Gortler et al., SIGGRAPH 1996) gives the start, a few diffusion passes
+    on each level take its blocks away. Known pixels keep their values exactly.
+
+    Args:
+        values: (h, w, c) float32; ignored where ``known`` is False.
+        known: (h, w).
+
+    Returns:
+        (h, w, c) float32; zero everywhere if nothing is known.
+    """
+    weight = known.astype(np.float32)
+    if not known.any():
+        return np.zeros_like(values)
+    if known.all():
+        return values.copy()
+    height, width = known.shape
+    kept = np.where(known[..., None], values, np.float32(0))
+    if min(height, width) <= 2:
+        mean = kept.reshape(-1, kept.shape[2]).sum(axis=0) / weight.sum()
+        return np.where(known[..., None], values, mean.astype(np.float32))
+    half = ((width + 1) // 2, (height + 1) // 2)
+    small_weight = cv2.resize(weight, half, interpolation=cv2.INTER_AREA)
+    small = planes(cv2.resize(kept, half, interpolation=cv2.INTER_AREA))
+    seen = small_weight > 0
+    small = np.where(seen[..., None], small / np.maximum(small_weight, 1e-6)[..., None], 0)
+    coarse = membrane(small.astype(np.float32), seen)
+    filled = planes(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR))
+    result = np.where(known[..., None], values, filled)
+    for _ in range(PASSES):
+        smooth = planes(cv2.blur(result, (3, 3), borderType=cv2.BORDER_REPLICATE))
+        result = np.where(known[..., None], values, smooth)
+    return result
+
+
+def planes(picture: npt.ArrayLike) -> Float:
+    """Give the channel axis back that OpenCV drops from pictures with one channel."""
+    array = np.asarray(picture, np.float32)
+    return array[..., None] if array.ndim == 2 else array
+
+
+def ring_around(hole: Known, radius: int = RING) -> Known:
+    """Pixels outside the hole that are within ``radius`` of it."""
+    grown = cv2.dilate(hole.astype(np.uint8), disk(radius)) > 0
+    return grown & ~hole
+
+
+def match_seam(fill: Float, truth: Float, hole: Known, anchor: Known) -> Float:
+    """Shift ``fill`` smoothly so that it meets ``truth`` on the anchors around the hole.
+
+    Args:
+        fill: (h, w, 3) levels, meaningful in the hole and on the anchors.
+        truth: (h, w, 3) levels, meaningful outside the hole.
+        hole: (h, w) pixels being filled.
+        anchor: (h, w) pixels where both are known; those near the hole are used.
+
+    Returns:
+        The corrected fill; unchanged if no anchor is near.
+    """
+    anchor = anchor & ring_around(hole)
+    if not anchor.any():
+        return fill
+    gap = np.clip(truth - fill, -CLIP, CLIP)
+    return fill + membrane(gap, anchor)
