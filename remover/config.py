@@ -165,7 +165,8 @@ def template() -> str:
         "# as `~/.config/remover/config.toml` for every folder, and take away the `#` before an",
         "# option to set it. Flags and `REMOVER_*` variables win over this file.",
     ]
-    examples = {"start": '"45f"', "end": '"00:00:10.500"', "codec": '"h264"', "crf": "16"}
+    examples = {"start": '"45f"', "end": '"00:00:10.500"', "codec": '"h264"'}
+    examples |= {"crf": "16", "dilate": "4"}
     for name, option in all_options().items():
         lines += ["", *(f"# {line}" for line in textwrap.wrap(option.help, 96))]
         default = examples[name] if option.default is None else _toml(option.default)

@@ -49,8 +49,8 @@ def luma(picture: Picture) -> Picture:
 
 def region_similarity(predicted: Mask, true: Mask) -> float:
     """J: intersection over union of two masks; 1 where both are empty."""
-    union = np.count_nonzero(predicted | true)
-    return 1.0 if union == 0 else np.count_nonzero(predicted & true) / union
+    union = _count(predicted | true)
+    return 1.0 if union == 0 else _count(predicted & true) / union
 
 
 def boundary_accuracy(predicted: Mask, true: Mask) -> float:
@@ -64,8 +64,8 @@ def boundary_accuracy(predicted: Mask, true: Mask) -> float:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     near_true = cv2.dilate(true_outline.astype(np.uint8), kernel) > 0
     near = cv2.dilate(outline.astype(np.uint8), kernel) > 0
-    precision = np.count_nonzero(outline & near_true) / np.count_nonzero(outline)
-    recall = np.count_nonzero(true_outline & near) / np.count_nonzero(true_outline)
+    precision = _count(outline & near_true) / _count(outline)
+    recall = _count(true_outline & near) / _count(true_outline)
     if precision + recall == 0:
         return 0.0
     return 2 * precision * recall / (precision + recall)
@@ -76,6 +76,10 @@ def _outline(mask: Mask) -> Mask:
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     inner = cv2.erode(mask.astype(np.uint8), cross, borderValue=1) > 0
     return np.asarray(mask & ~inner, bool)
+
+
+def _count(mask: Mask) -> int:
+    return int(np.count_nonzero(mask))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ class Scorer:
         error = (shown.astype(np.float32) - clean) ** 2
         if true.any():
             self._error += float(error[true].sum(dtype=np.float64))
-            self._count += 3 * np.count_nonzero(true)
+            self._count += 3 * _count(true)
             rows, columns = np.nonzero(true)
             box = Rect(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
             area = np.s_[
@@ -156,19 +160,19 @@ class Scorer:
             before, clean_before = self._previous
             wrong = (shown.astype(np.float32) - before) - (clean.astype(np.float32) - clean_before)
             self._change += float((wrong[true] ** 2).sum())
-            self._change_count += 3 * np.count_nonzero(true)
+            self._change_count += 3 * _count(true)
         self._previous = shown, clean
         if predicted is not None:
-            self._held += np.count_nonzero(predicted & true)
-            self._true += np.count_nonzero(true)
+            self._held += _count(predicted & true)
+            self._true += _count(true)
             self._similarity.append(region_similarity(predicted, true))
 
     def _add_leftover(self, shown: Picture, clean: Picture, source: Picture, true: Mask) -> None:
         visible = true & (np.abs(source.astype(np.int16) - clean).max(axis=2) > VISIBLE)
         to_source = ((shown.astype(np.int32) - source) ** 2).sum(axis=2)
         to_clean = ((shown.astype(np.int32) - clean) ** 2).sum(axis=2)
-        self._left += np.count_nonzero((to_source < to_clean) & visible)
-        self._visible += np.count_nonzero(visible)
+        self._left += _count((to_source < to_clean) & visible)
+        self._visible += _count(visible)
 
     def result(self) -> Score:
         """The figures over all frames added."""

@@ -64,8 +64,9 @@ class CleanOptions:
     """First frame or time to clean; the part before it passes through."""
     end: Moment | None = None
     """Frame or time to stop before; the part from there on passes through."""
-    dilate: int = 4
-    """Pixels by which masks are widened; 0 is no growth of any kind."""
+    dilate: int | None = None
+    """Pixels by which masks are widened; left out, 2 for masks that you give and 6 for tracked
+    ones; 0 is no growth of any kind."""
     feather: int = 2
     """Pixels outside the widened mask over which the fill blends into the picture."""
     seed: int = 0

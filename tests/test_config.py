@@ -70,7 +70,7 @@ def test_config_file_replaces_both_and_no_config_ignores_them(folders, tmp_path)
     other = tmp_path / "other.toml"
     other.write_text("seed = 7\n")
     merged = settings({}, config=other, env=env, folder=folder)
-    assert (merged.clean.dilate, merged.clean.feather, merged.clean.seed) == (4, 2, 7)
+    assert (merged.clean.dilate, merged.clean.feather, merged.clean.seed) == (None, 2, 7)
     assert settings({}, no_config=True, env=env, folder=folder).clean == CleanOptions()
     assert "exclude" in error_of(settings, {}, config=other, no_config=True, env=env).message
 
@@ -240,7 +240,7 @@ def test_template_is_a_comment_that_names_every_option(tmp_path):
     lines = [
         line[1:] if line[:1] == "#" and line[1:2] != " " else line for line in text.split("\n")
     ]
-    on = [line for line in lines if not line.startswith(("crf", "start", "end", "codec"))]
+    on = [line for line in lines if not line.startswith(("crf", "start", "end", "codec", "dilate"))]
     file.write_text("\n".join(on))
     merged = settings({}, config=file, env={})
     assert (merged.clean, merged.display) == (CleanOptions(), DisplayOptions())

@@ -57,7 +57,7 @@ def test_what_c_code_buffers_stays_off_stdout(faked):
 def test_dry_run_prints_the_plan_on_stdout(faked):
     done = faked(*BOX, "--dry-run", "-v", REMOVER_SEED="5")
     assert done.stdout.endswith(b"48 frames, 3.0 s\n")
-    assert "  dilate       4         (default)" in done.stderr
+    assert "  dilate       -         (default)" in done.stderr
     assert "  seed         5         (REMOVER_SEED)" in done.stderr
     assert json.loads(faked(*BOX, "--dry-run", "--json").stdout)["given"][0] == "dry_run"
 

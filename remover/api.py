@@ -1,0 +1,113 @@
+"""The Python interface: what the commands do, as functions.
+
+Nothing heavy is imported before a function is called, since the command loads this package to
+answer ``--help``.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from remover.report import Report
+    from remover.types import Progress, Prompt
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Given: TypeAlias = str | Sequence[float]
+"""A prompt as on the command line (``"10,20,80,60@45#2"``), or its bare numbers."""
+
+
+def clean(
+    source: PathLike,
+    output: PathLike | None = None,
+    *,
+    box: Iterable[Given] = (),
+    click: Iterable[Given] = (),
+    avoid: Iterable[Given] = (),
+    mask: Iterable[PathLike] = (),
+    progress: "Progress | None" = None,
+    **options: Any,
+) -> "Report":
+    """Write ``source`` without what the prompts point at.
+
+    Args:
+        source: A video file.
+        output: Where to write; None is ``<stem>.clean<suffix>`` beside the input.
+        box: Boxes, ``x, y, w, h`` in the picture as a player shows it.
+        click: Points on the object, ``x, y``.
+        avoid: Points that are not the object.
+        mask: Mask images, folders or videos.
+        progress: Where to say how far it is; None says nothing.
+        **options: Fields of ``remover.config.CleanOptions``, as ``dilate=2, lossless=True``;
+            ``start`` and ``end`` as on the command line.
+
+    Returns:
+        What was done: shares copied and painted, promises checked, warnings.
+
+    Raises:
+        RemoverError: Any error that a user can cause; no output is left under its name.
+    """
+    from remover import pipeline
+
+    prompts = _prompts(box, click, avoid, mask)
+    target = None if output is None else Path(output)
+    return pipeline.clean(Path(source), target, prompts, _options(options), progress)
+
+
+def mask(
+    source: PathLike,
+    output: PathLike,
+    *,
+    box: Iterable[Given] = (),
+    click: Iterable[Given] = (),
+    avoid: Iterable[Given] = (),
+    mask: Iterable[PathLike] = (),
+    progress: "Progress | None" = None,
+    **options: Any,
+) -> "Report":
+    """Write only the masks: a folder of PNGs, or a lossless gray video by its suffix.
+
+    Takes what ``clean`` takes.
+    """
+    from remover import pipeline
+
+    prompts = _prompts(box, click, avoid, mask)
+    return pipeline.mask(Path(source), Path(output), prompts, _options(options), progress)
+
+
+def _options(given: dict[str, Any]) -> Any:
+    from remover.config import CleanOptions
+    from remover.errors import UsageError
+    from remover.prompts import parse_moment
+
+    known = CleanOptions.__slots__
+    for name in given:
+        if name not in known:
+            raise UsageError(f"unknown option `{name}`", hint=f"options are {', '.join(known)}")
+    moments = {k: parse_moment(v) for k in ("start", "end") if isinstance(v := given.get(k), str)}
+    return CleanOptions(**{**given, **moments})
+
+
+def _prompts(
+    box: Iterable[Given],
+    click: Iterable[Given],
+    avoid: Iterable[Given],
+    mask: Iterable[PathLike],
+) -> "list[Prompt]":
+    from remover.errors import UsageError
+    from remover.prompts import parse_avoid, parse_box, parse_click, parse_mask
+
+    prompts = [parse_box(_text(given)) for given in box]
+    prompts += [parse_click(_text(given)) for given in click]
+    prompts += [parse_avoid(_text(given)) for given in avoid]
+    prompts += [parse_mask(os.fspath(given)) for given in mask]
+    if not any(p.kind != "avoid" for p in prompts):
+        raise UsageError(
+            "nothing to remove was pointed at", hint='pass box=["x,y,w,h"] or mask=["mask.png"]'
+        )
+    return prompts
+
+
+def _text(given: Given) -> str:
+    return given if isinstance(given, str) else ",".join(str(value) for value in given)

@@ -1,0 +1,194 @@
+"""Measurements that anybody can repeat: quality against known truth, memory against length."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from remover import pipeline
+from remover.config import CleanOptions
+from remover.errors import InputError
+from remover.files import work_folder
+from remover.metrics import Score, Scorer
+from remover.preview import write_png
+from remover.prompts import parse_box, parse_mask
+from remover.segment import MaskStore, load_masks
+from remover.types import RGB, Mask, Prompt, VideoInfo
+from remover.video import Reader, RgbPictures, probe
+
+COLUMNS = (
+    ("psnr_mask", "PSNR mask", ".2f"),
+    ("psnr_box", "PSNR box", ".2f"),
+    ("ssim_box", "SSIM box", ".3f"),
+    ("leftover", "leftover", ".3f"),
+    ("dtssd", "dtSSD", ".1f"),
+    ("outside", "outside", ".3f"),
+    ("recall", "recall", ".3f"),
+    ("similarity", "J", ".3f"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """What one case gave."""
+
+    case: str
+    prompt: str
+    """``mask`` or ``box``."""
+    score: Score
+    copied_share: float
+    seconds_per_frame: float
+
+
+def cases(folder: Path) -> list[Path]:
+    """The case folders below ``folder``, in name order.
+
+    Raises:
+        InputError: There is none.
+    """
+    found = sorted(p.parent for p in folder.glob("*/case.json"))
+    if not found:
+        raise InputError(
+            f"`{folder}` holds no benchmark case",
+            hint="a case is a folder with case.json, input.mp4, clean.mp4 and masks/",
+        )
+    return found
+
+
+def run_case(case: Path, prompt: str, output: Path) -> CaseResult:
+    """Clean one case losslessly to ``output`` and score it.
+
+    Args:
+        case: A folder with ``case.json``, ``input.mp4``, ``clean.mp4`` and ``masks/``.
+        prompt: ``mask`` for the exact masks, ``box`` for the box of ``case.json``.
+        output: The cleaned video; replaced if it is there.
+    """
+    facts = json.loads((case / "case.json").read_text())
+    prompts = [_prompt(case, facts, prompt)]
+    options = CleanOptions(lossless=True, overwrite=True)
+    report = pipeline.clean(case / "input.mp4", output, prompts, options)
+    with work_folder() as work:
+        predicted = None
+        if prompt == "box":
+            predicted = work / "masks"
+            ungrown = CleanOptions(dilate=0, feather=0)
+            pipeline.mask(case / "input.mp4", predicted, prompts, ungrown)
+        score = score_video(case, output, predicted, facts["cuts"])
+    return CaseResult(
+        case=case.name,
+        prompt=prompt,
+        score=score,
+        copied_share=report.copied_share or 0.0,
+        seconds_per_frame=report.seconds / report.plan.num_frames,
+    )
+
+
+def _prompt(case: Path, facts: dict[str, Any], prompt: str) -> Prompt:
+    if prompt == "mask":
+        return parse_mask(str(case / "masks"))
+    box = ",".join(str(v) for v in facts["clear_box"])
+    return parse_box(f"{box}@{facts['clear_frame']}")
+
+
+def score_video(case: Path, output: Path, predicted: Path | None, cuts: Sequence[int]) -> Score:
+    """Score a cleaned video against the truth of its case, frame by frame."""
+    with work_folder() as work:
+        info, source = _open(case / "input.mp4")
+        count = source.num_frames
+        true = list(_masks(case / "masks", info, count, work / "true"))
+        effects = _optional_masks(case / "effects", info, count, work / "effects")
+        held = _optional_masks(predicted, info, count, work / "predicted")
+        scorer = Scorer()
+        clips = (_open(p)[1].read(0, count) for p in (output, case / "clean.mp4"))
+        pictures = zip(*clips, source.read(0, count), strict=True)
+        for i, (shown, clean, original) in enumerate(pictures):
+            scorer.add(
+                _as_8_bit(shown),
+                _as_8_bit(clean),
+                _as_8_bit(original),
+                true[i],
+                effects=effects[i],
+                predicted=held[i],
+                is_cut=i in cuts,
+            )
+    return scorer.result()
+
+
+def _open(path: Path) -> tuple[VideoInfo, RgbPictures]:
+    info = probe(path)
+    reader = Reader(info)
+    for _ in reader.scan():
+        continue
+    return info, RgbPictures(reader)
+
+
+def _masks(path: Path, info: VideoInfo, count: int, work: Path) -> Iterator[Mask]:
+    work.mkdir()
+    with MaskStore(work, info.size, count) as store:
+        load_masks(path, info, count, store, object_id=1, invert=False, first=0, stop=count)
+        for i in range(count):
+            yield store.mask(i)
+
+
+def _optional_masks(
+    path: Path | None, info: VideoInfo, count: int, work: Path
+) -> Sequence[Mask | None]:
+    if path is None or not path.is_dir():
+        return [None] * count
+    return list(_masks(path, info, count, work))
+
+
+def _as_8_bit(picture: RGB) -> npt.NDArray[np.uint8]:
+    return np.asarray(picture if picture.dtype == np.uint8 else picture >> 8, np.uint8)
+
+
+def write_sheet(case: Path, output: Path, sheet: Path, rows: int = 4) -> None:
+    """Write a PNG: input, result and truth side by side, ``rows`` frames spread over the clip."""
+    clips = [_open(p)[1] for p in (case / "input.mp4", output, case / "clean.mp4")]
+    places = np.linspace(0, clips[0].num_frames - 1, rows + 2).round().astype(int)[1:-1]
+    lines = []
+    for place in places:
+        tiles = [_as_8_bit(next(iter(clip.read(place, place + 1)))) for clip in clips]
+        lines.append(np.hstack(tiles))
+    write_png(sheet, np.vstack(lines))
+
+
+def quality_table(results: Sequence[CaseResult]) -> str:
+    """Markdown: one table for each kind of prompt, with means."""
+    parts = []
+    for prompt, title in (("mask", "Exact masks"), ("box", "One box")):
+        chosen = [r for r in results if r.prompt == prompt]
+        if not chosen:
+            continue
+        parts.append(f"### {title}\n\n" + "\n".join(_table_lines(chosen, prompt)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table_lines(results: Sequence[CaseResult], prompt: str) -> list[str]:
+    columns = [c for c in COLUMNS if prompt == "box" or c[0] not in ("recall", "similarity")]
+    head = ["case", *(title for _, title, _ in columns), "copied", "s/frame"]
+    rows = [head, ["---"] * len(head)]
+    figures = [
+        [*(getattr(r.score, name) for name, _, _ in columns), r.copied_share, r.seconds_per_frame]
+        for r in results
+    ]
+    figures.append([float(np.nanmean(column)) for column in zip(*figures, strict=True)])
+    specs = [*(spec for _, _, spec in columns), ".2f", ".2f"]
+    for name, values in zip([*(r.case for r in results), "**mean**"], figures, strict=True):
+        rows.append([name, *(format(v, spec) for v, spec in zip(values, specs, strict=True))])
+    return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def to_json(results: Sequence[CaseResult]) -> list[dict[str, Any]]:
+    """The results as plain values; figures that do not apply are None."""
+    rows = []
+    for result in results:
+        row = asdict(result)
+        row["score"] = {k: None if math.isnan(v) else v for k, v in row["score"].items()}
+        rows.append(row)
+    return rows

@@ -1,0 +1,116 @@
+"""From everything a user pointed at to one mask a frame in a store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from remover.config import CleanOptions
+from remover.errors import InputError
+from remover.plan import cut_to
+from remover.resolve import frame_of, point_prompts
+from remover.segment import MaskStore, load_masks, read_mask_image, segment
+from remover.types import (
+    MaskPrompt,
+    PointPrompt,
+    Progress,
+    Prompt,
+    Segmentation,
+    Shot,
+    VideoInfo,
+)
+from remover.video import FrameIndex, RgbPictures
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Where the masks came from and which frames they speak for."""
+
+    segmentation: Segmentation
+    span: Shot
+    """Frames whose masks are known. Others are neither filled nor looked at."""
+
+
+def make_masks(
+    pictures: RgbPictures,
+    info: VideoInfo,
+    index: FrameIndex,
+    prompts: Sequence[Prompt],
+    shots: Sequence[Shot],
+    frames: Shot,
+    store: MaskStore,
+    options: CleanOptions,
+    progress: Progress,
+) -> Masks:
+    """Fill ``store`` from the user's masks, by tracking, or both (then their union).
+
+    Args:
+        pictures: The video.
+        info: Its facts.
+        index: Its frames.
+        prompts: What the user pointed at; at least one.
+        shots: Of the whole video.
+        frames: The part to clean; tracking does not go further than it and the prompts need.
+        store: Where the masks go.
+        options: Of the run.
+        progress: Where to say how far it is.
+
+    Raises:
+        InputError: Nothing is masked in ``frames``.
+    """
+    given = [p for p in prompts if p.kind == "mask" and p.moment is None]
+    tracked = _tracked(prompts, info, index, frames.start)
+    whole = Shot(0, index.num_frames)
+    for prompt in given:
+        assert prompt.path is not None
+        load_masks(
+            prompt.path,
+            info,
+            index.num_frames,
+            store,
+            object_id=prompt.object_id,
+            invert=options.invert_mask,
+            first=whole.start,
+            stop=whole.stop,
+        )
+    if not tracked:
+        result = Masks(_of_given(index.num_frames), whole)
+    else:
+        span = _span(frames, [p.frame for p in tracked])
+        found = segment(
+            pictures,
+            tracked,
+            cut_to(shots, span.start, span.stop),
+            store,
+            tracker="none" if options.tracker == "none" else "builtin",
+            progress=progress,
+        )
+        result = Masks(found, span)
+    if all(store.is_empty(i) for i in range(frames.start, frames.stop)):
+        raise InputError(
+            f"no frame from {frames.start} to {frames.stop - 1} has anything masked",
+            hint="look at the masks with --preview sheet.png, and point at the object on a frame "
+            "where it is in clear view, as in --box x,y,w,h@45",
+        )
+    return result
+
+
+def _tracked(
+    prompts: Sequence[Prompt], info: VideoInfo, index: FrameIndex, default_frame: int
+) -> list[PointPrompt | MaskPrompt]:
+    found: list[PointPrompt | MaskPrompt] = list(point_prompts(prompts, info, index, default_frame))
+    for prompt in prompts:
+        if prompt.kind == "mask" and prompt.moment is not None and prompt.path is not None:
+            frame = frame_of(prompt.moment, index, f"`{prompt.text}`")
+            mask = read_mask_image(prompt.path, info)
+            found.append(MaskPrompt(frame, prompt.object_id, mask))
+    return found
+
+
+def _of_given(num_frames: int) -> Segmentation:
+    return Segmentation("mask", (), (), np.ones(num_frames, np.float32))
+
+
+def _span(frames: Shot, prompted: Sequence[int]) -> Shot:
+    """The frames to track through: the part to clean and every prompted frame."""
+    return Shot(min(frames.start, *prompted), max(frames.stop, *(f + 1 for f in prompted)))

@@ -1,0 +1,74 @@
+"""The contact sheet: masks drawn on pictures, to be looked at before the long work."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from remover.errors import OutputError
+from remover.geometry import to_shown_mask, turn
+from remover.types import RGB, Mask, VideoInfo
+
+TILE_WIDTH = 480
+COLUMNS = 3
+MOST_TILES = 12
+
+TINT = np.array([255.0, 40.0, 160.0], np.float32)
+
+
+def choose_frames(has_mask: Iterable[bool], most: int = MOST_TILES) -> list[int]:
+    """Frames for a sheet: evenly spread over those with a mask, first and last included."""
+    frames = [i for i, value in enumerate(has_mask) if value]
+    if len(frames) <= most:
+        return frames
+    places = np.linspace(0, len(frames) - 1, most).round().astype(int)
+    return [frames[i] for i in places]
+
+
+def tile(picture: RGB, mask: Mask, info: VideoInfo, label: str) -> npt.NDArray[np.uint8]:
+    """One picture as a player shows it with its mask tinted and outlined, (h, TILE_WIDTH, 3)."""
+    shown_mask = to_shown_mask(mask, info)
+    height, width = shown_mask.shape
+    size = (TILE_WIDTH, max(1, round(height * TILE_WIDTH / width)))
+    levels = picture.astype(np.float32) * np.float32(255.0 / np.iinfo(picture.dtype).max)
+    upright = np.ascontiguousarray(turn(levels, info.orientation))
+    small = cv2.resize(upright, size, interpolation=cv2.INTER_AREA)
+    inside = cv2.resize(shown_mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    mixed = small + (TINT - small) * (0.45 * inside[..., None])
+    canvas = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    outline, _ = cv2.findContours(
+        (inside > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
+    )
+    cv2.drawContours(canvas, outline, -1, (255, 255, 255), 1)
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        place = (8, size[1] - 10)
+        cv2.putText(canvas, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness)
+    return canvas
+
+
+def contact_sheet(
+    frames: list[int], get_tile: Callable[[int], npt.NDArray[np.uint8]]
+) -> npt.NDArray[np.uint8]:
+    """The tiles of ``frames`` in rows of three, on black."""
+    tiles = [get_tile(i) for i in frames]
+    height = tiles[0].shape[0]
+    blank = np.zeros((height, TILE_WIDTH, 3), np.uint8)
+    rows = []
+    for start in range(0, len(tiles), COLUMNS):
+        row = tiles[start : start + COLUMNS]
+        rows.append(np.hstack(row + [blank] * (COLUMNS - len(row) if len(tiles) > COLUMNS else 0)))
+    return np.vstack(rows)
+
+
+def write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
+    """Write an R'G'B' picture as a PNG under any name.
+
+    Raises:
+        OutputError: The picture cannot be encoded.
+    """
+    done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise OutputError(f"`{path}` could not be encoded as PNG")
+    path.write_bytes(data.tobytes())

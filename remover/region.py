@@ -1,0 +1,50 @@
+"""The region that a run may change: the masks, grown and softened as asked."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from remover.pixels import bounds, dilate, feather
+from remover.segment import MaskStore
+from remover.types import Mask, Rect, Shot
+
+
+GROWTH_GIVEN, GROWTH_TRACKED = 2, 6
+"""Pixels that masks are widened by where the user does not say: codecs blur an outline by about
+two pixels, and a tracker is off by a few more."""
+
+
+class Region:
+    """Masks with their growth and soft edge, frame by frame, read from disk when asked for."""
+
+    def __init__(self, store: MaskStore, *, grow: int, soft: int) -> None:
+        """Take masks from ``store``, dilated by ``grow`` and feathered by ``soft`` pixels."""
+        self._store = store
+        self._grow = grow
+        self._soft = soft
+
+    def mask(self, index: int) -> Mask:
+        """The dilated mask (H, W)."""
+        return dilate(self._store.mask(index), self._grow)
+
+    def alpha(self, index: int) -> npt.NDArray[np.float32]:
+        """How much of the fill each pixel takes (H, W): 1 in the mask, 0 outside the region."""
+        return feather(self.mask(index), self._soft)
+
+    def hole(self, index: int) -> Mask:
+        """Where ``alpha`` is above 0: every pixel that needs a fill and is no source."""
+        if self._store.is_empty(index):
+            return np.zeros(self._store.size, bool)
+        return np.asarray(self.alpha(index) > 0, bool)
+
+    def extents(self, frames: Shot, num_frames: int) -> tuple[Sequence[Rect | None], Sequence[int]]:
+        """Where and how large the hole of each frame is; none outside ``frames``."""
+        boxes: list[Rect | None] = [None] * num_frames
+        areas = [0] * num_frames
+        for index in range(frames.start, frames.stop):
+            if not self._store.is_empty(index):
+                hole = self.hole(index)
+                boxes[index] = bounds(hole)
+                areas[index] = int(np.count_nonzero(hole))
+        return boxes, areas

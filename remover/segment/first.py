@@ -1,0 +1,250 @@
+"""From boxes, clicks, avoided points and a rough mask on one frame to the object's mask there.
+
+Everything is at the work size. Edges come from GrabCut in the neighbourhood of what was pointed
+at; a click first grows over what looks alike around it, since a box is what GrabCut needs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from remover.segment.appearance import Appearance, describe, halve
+from remover.segment.store import bounding_box
+from remover.segment.walk import Small
+from remover.types import Mask, Rect, Size
+
+SURROUNDINGS = 0.6
+"""Sure background around a box, as a share of its longer side."""
+
+ROUNDS = 4
+"""Rounds of GrabCut."""
+
+LEAST_SHARE = 0.12
+"""A found object that fills less of its box is taken for scraps of one."""
+
+DISC = 0.012
+"""Radius of the disc that a point stands for, as a share of the picture's longer side."""
+
+CARVE_TOLERANCE = 14
+"""Colour difference, in 8-bit Lab levels, that an avoided point spreads over."""
+
+CLICK_REACH = 0.4
+"""Farthest that a click's object may reach, as a share of the picture's longer side."""
+
+Kinds = npt.NDArray[np.uint8]
+"""GrabCut's kinds of pixels (h, w)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What was pointed at on one frame for one object, in pixels of the work picture."""
+
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    """(left, top, right, bottom)."""
+    clicks: tuple[tuple[float, float], ...] = ()
+    avoids: tuple[tuple[float, float], ...] = ()
+    mask: Mask | None = field(default=None, repr=False)
+    """The user's own mask (h, w)."""
+
+    @property
+    def can_start(self) -> bool:
+        """Whether these say enough for a mask where nothing is known yet."""
+        return bool(self.boxes or self.clicks) or self.mask is not None
+
+    @property
+    def starts_anew(self) -> bool:
+        """Whether these replace what was tracked, rather than mend it."""
+        return bool(self.boxes) or self.mask is not None
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """A mask on a prompted frame."""
+
+    mask: Mask = field(repr=False)
+    is_guess: bool = False
+    """No object stood out in a box, so that the ellipse in it was taken."""
+
+
+def find(picture: Small, hints: Hints, tracked: Mask | None) -> First:
+    """The object's mask (h, w) on a prompted frame; empty if nothing is found.
+
+    Args:
+        picture: Work picture (h, w, 3).
+        hints: What was pointed at.
+        tracked: The mask that tracking brought here; used unless the hints start anew.
+    """
+    size = Size(*picture.shape[:2])
+    if hints.mask is not None:
+        mask = hints.mask.copy()
+    elif hints.starts_anew or tracked is None:
+        mask = np.zeros(size, np.bool_)
+    else:
+        mask = tracked.copy()
+    avoided = _spread(picture, hints.avoids, hints.clicks)
+    is_guess = False
+    for box in hints.boxes:
+        rect = _whole(box, size)
+        inside = [point for point in hints.clicks if _is_in(point, rect)]
+        found = _from_box(picture, rect, _discs(inside, size), avoided)
+        is_guess |= found.is_guess
+        mask |= found.mask
+    for x, y in hints.clicks:
+        if not mask[_pixel(x, y, size)]:
+            mask |= _from_click(picture, (x, y), hints.avoids, avoided)
+    return First(mask & ~avoided, is_guess)
+
+
+def _from_box(picture: Small, rect: Rect, sure: Mask, avoided: Mask) -> First:
+    """GrabCut in a box; the inscribed ellipse where that leaves scraps."""
+    size = Size(*picture.shape[:2])
+    if min(rect.size) < 2:
+        mask = np.zeros(size, np.bool_)
+        mask[rect.slices] = True
+        return First(mask)
+    ellipse = _ellipse(rect, size)
+    kinds: Kinds = np.zeros(size, np.uint8)
+    kinds[rect.slices] = cv2.GC_PR_BGD
+    kinds[ellipse] = cv2.GC_PR_FGD
+    if rect.size.height * rect.size.width > 0.9 * size.height * size.width:
+        # Without any sure background GrabCut cannot start: take the corners.
+        kinds[~_ellipse(rect, size, grow=1.25)] = cv2.GC_BGD
+    kinds[avoided] = cv2.GC_BGD
+    kinds[sure] = cv2.GC_FGD
+    margin = int(SURROUNDINGS * max(rect.size)) + 2
+    mask = _grab_cut(picture, kinds, rect.grown(margin, size))
+    share = float(mask[rect.slices].mean())
+    if share >= LEAST_SHARE:
+        return First(mask)
+    return First((ellipse | sure) & ~avoided, is_guess=True)
+
+
+def _from_click(
+    picture: Small,
+    point: tuple[float, float],
+    avoids: Sequence[tuple[float, float]],
+    avoided: Mask,
+) -> Mask:
+    """The object around a click: what looks like its disc, connected, with edges by GrabCut."""
+    size = Size(*picture.shape[:2])
+    reach = CLICK_REACH * max(size)
+    disc = _discs([point], size)
+    rows, columns = np.ogrid[: size.height, : size.width]
+    distance = np.hypot(columns - point[0], rows - point[1])
+    is_far = (distance > reach) | avoided | _discs(avoids, size)
+    like = _looks_like(picture, disc, np.asarray(is_far))
+    grown = _part_with(like & ~is_far, disc) | disc
+    box = bounding_box(grown)
+    if box is None:
+        return disc
+    kinds: Kinds = np.full(size, cv2.GC_PR_BGD, np.uint8)
+    kinds[grown] = cv2.GC_PR_FGD
+    kinds[is_far] = cv2.GC_BGD
+    kinds[disc] = cv2.GC_FGD
+    margin = int(SURROUNDINGS * max(box.size)) + 8
+    around = box.grown(margin, size)
+    mask = _grab_cut(picture, kinds, around)
+    return _part_with(mask, disc) & ~avoided
+
+
+def _looks_like(picture: Small, disc: Mask, outside: Mask) -> Mask:
+    """Pixels (h, w) that look like the disc rather than the outside, grown in two rounds."""
+    size = Size(*picture.shape[:2])
+    grid = Rect(0, 0, size.height // 2, size.width // 2)
+    descriptors = describe(picture, grid)
+    inside, beyond = halve(disc) > 0.4, halve(outside) > 0.5
+    for _ in range(2):
+        known = inside | beyond
+        if not beyond.any() or not inside.any():
+            return disc
+        look = Appearance(descriptors[known][None], inside[known][None])
+        like = (look.score(descriptors).prompted > 0) & ~beyond
+        inside = _part_with(like, inside) | inside
+    wide = cv2.resize(inside.astype(np.float32), (size.width, size.height))
+    return np.asarray(np.asarray(wide) > 0.5)
+
+
+def _grab_cut(picture: Small, kinds: Kinds, around: Rect) -> Mask:
+    """Cut inside ``around``; falls back to the probable pixels where one side is missing."""
+    crop = np.ascontiguousarray(picture[around.slices])
+    cut = np.ascontiguousarray(kinds[around.slices])
+    is_object = (cut == cv2.GC_FGD) | (cut == cv2.GC_PR_FGD)
+    if is_object.any() and not is_object.all():
+        cv2.setRNGSeed(0)
+        ground, thing = np.zeros((1, 65)), np.zeros((1, 65))
+        no_box = (0, 0, 1, 1)
+        cv2.grabCut(crop, cut, no_box, ground, thing, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    mask: Mask = np.zeros(kinds.shape, np.bool_)
+    mask[around.slices] = (cut == cv2.GC_FGD) | (cut == cv2.GC_PR_FGD)
+    return mask
+
+
+def _spread(
+    picture: Small,
+    avoids: Sequence[tuple[float, float]],
+    clicks: Sequence[tuple[float, float]],
+) -> Mask:
+    """What avoided points stand for: the evenly coloured, connected surroundings of each."""
+    size = Size(*picture.shape[:2])
+    region: Mask = np.zeros(size, np.bool_)
+    if not avoids:
+        return region
+    lab = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2Lab), np.uint8)
+    smooth = np.asarray(cv2.GaussianBlur(lab, (0, 0), 1.5), np.uint8)
+    tolerance = (CARVE_TOLERANCE,) * 3
+    flags = 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY | (255 << 8)
+    kept = _discs(clicks, size)
+    for x, y in avoids:
+        row, column = _pixel(x, y, size)
+        filled = np.zeros((size.height + 2, size.width + 2), np.uint8)
+        filled[1:-1, 1:-1][kept] = 1
+        cv2.floodFill(smooth, filled, (column, row), 0, tolerance, tolerance, flags)
+        region |= filled[1:-1, 1:-1] == 255
+    return np.asarray((region | _discs(avoids, size)) & ~kept)
+
+
+def _part_with(mask: Mask, seed: Mask) -> Mask:
+    """The connected parts of a mask (h, w) that the seed touches."""
+    _, parts = cv2.connectedComponents(mask.astype(np.uint8))
+    touched = np.unique(parts[seed & mask])
+    return np.asarray(np.isin(parts, touched) & mask)
+
+
+def _discs(points: Sequence[tuple[float, float]], size: Size) -> Mask:
+    mask: Mask = np.zeros(size, np.bool_)
+    radius = max(1.5, DISC * max(size))
+    rows, columns = np.ogrid[: size.height, : size.width]
+    for x, y in points:
+        mask |= np.hypot(columns + 0.5 - x, rows + 0.5 - y) <= radius
+    return mask
+
+
+def _ellipse(rect: Rect, size: Size, *, grow: float = 1.0) -> Mask:
+    """The ellipse inscribed in a rectangle, its axes times ``grow``."""
+    rows, columns = np.ogrid[: size.height, : size.width]
+    y = (2 * rows + 1 - rect.top - rect.bottom) / max(1, rect.size.height)
+    x = (2 * columns + 1 - rect.left - rect.right) / max(1, rect.size.width)
+    return np.asarray(x * x + y * y <= grow * grow)
+
+
+def _whole(box: tuple[float, float, float, float], size: Size) -> Rect:
+    """The pixels that a box touches, at least one."""
+    left, top, right, bottom = box
+    row, column = _pixel(left, top, size)
+    return Rect(
+        row,
+        column,
+        min(size.height, max(row + 1, int(np.ceil(bottom)))),
+        min(size.width, max(column + 1, int(np.ceil(right)))),
+    )
+
+
+def _pixel(x: float, y: float, size: Size) -> tuple[int, int]:
+    return min(size.height - 1, max(0, int(y))), min(size.width - 1, max(0, int(x)))
+
+
+def _is_in(point: tuple[float, float], rect: Rect) -> bool:
+    return rect.left <= point[0] <= rect.right and rect.top <= point[1] <= rect.bottom

@@ -1,0 +1,207 @@
+"""One object's masks over one shot: from its prompted frames to every frame, both ways in time.
+
+::
+
+    frame      0 ........ K1 ........ K2 ........ K3 ........ end
+                  <-- A --|--- B -->  |--- B -->  |--- B -->
+                          | <-- C --- | <-- C --- |
+
+K1 is the first frame that says enough to start; A and B leave from it. On its way B meets the
+other prompted frames, which mend what it brings there. C comes back from the last one, and
+between prompted frames the two ways are blended. (Prompts before K1 are met by A and mirrored.)
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from remover.errors import InputError
+from remover.segment.first import Hints, find
+from remover.segment.refine import enlarge
+from remover.segment.store import MaskStore
+from remover.segment.tracker import Step, Tracker
+from remover.segment.walk import Small, read_one, walk, work_size
+from remover.types import Labels, Mask, Pictures, Progress, Shot
+
+MENDED_TRUST = 0.9
+"""Overlap with the truth to expect of a tracked mask that points have mended."""
+
+BOX_TRUST = 0.75
+"""The same of a mask found from a box or a click; a user's own mask is trusted fully."""
+
+GUESS_TRUST = 0.5
+"""The same where no object stood out in the box."""
+
+UNSURE = 0.5
+"""Confidence below which a mask may be wrong; such masks are cut wider, at ``UNSURE_LEVEL``."""
+
+UNSURE_LEVEL = 0.35
+"""Too wide a mask costs little picture; too narrow a one leaves the object in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is known about an object's masks, by frame of the video; written while tracking."""
+
+    confidence: npt.NDArray[np.float32] = field(repr=False)
+    is_lost: npt.NDArray[np.bool_] = field(repr=False)
+    notes: list[str] = field(default_factory=list)
+
+
+class ShotTrack:
+    """Tracks one object through one shot into a store."""
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        shot: Shot,
+        object_id: int,
+        prompts: Mapping[int, Hints],
+        store: MaskStore,
+        judgement: Judgement,
+        progress: Progress,
+    ) -> None:
+        """Take what is needed; ``prompts`` holds hints by frame of the shot, at least one."""
+        self._pictures = pictures
+        self._shot = shot
+        self._object_id = object_id
+        self._prompts = prompts
+        self._store = store
+        self._judgement = judgement
+        self._progress = progress
+        self._size = work_size(pictures.size)
+        self._masks: dict[int, Mask] = {}
+        self._trust: dict[int, float] = {}
+        self._one_way: dict[int, Step] = {}
+
+    def run(self) -> None:
+        """Track through the whole shot.
+
+        Raises:
+            InputError: Nothing is found where the user pointed, or only avoided points are given.
+        """
+        start = self._start()
+        first, last = min(self._prompts), max(self._prompts)
+        picture = read_one(self._pictures, start)
+        self._resolve(start, picture, None)
+        folder = self._store.path.parent
+        with MaskStore(folder, self._size, self._store.num_frames, name="one-way.bin") as scratch:
+            self._sweep(start, self._shot.start, scratch, backward=True)
+            self._sweep(start, self._shot.stop - 1, scratch)
+            self._sweep(last, start, scratch, backward=True)
+            self._sweep(first, start, scratch)
+
+    def _start(self) -> int:
+        starts = [frame for frame, hints in self._prompts.items() if hints.can_start]
+        if not starts:
+            frame = min(self._prompts)
+            raise InputError(
+                f"object `{self._object_id}` has only points to avoid on frame `{frame}`",
+                hint="say what to remove as well, with `--box`, `--click` or `--mask`",
+            )
+        return min(starts)
+
+    def _sweep(self, origin: int, end: int, scratch: MaskStore, *, backward: bool = False) -> None:
+        """Track from a frame with a mask to another frame, both included."""
+        start, stop = (end, origin + 1) if backward else (origin, end + 1)
+        steps = walk(self._pictures, start, stop, backward=backward)
+        _, picture = next(steps)
+        tracker = Tracker(picture, self._masks[origin])
+        trust = self._trust[origin]
+        for index, small in steps:
+            step = tracker.step(small)
+            self._progress.advance()
+            if index in self._prompts:
+                if index not in self._masks:
+                    self._resolve(index, small, step)
+                tracker.correct(small, self._masks[index])
+                trust = self._trust[index]
+            else:
+                judged = step.confidence * (1 if step.is_gone else trust)
+                self._emit(index, replace(step, confidence=judged), scratch)
+
+    def _resolve(self, frame: int, picture: Small, step: Step | None) -> None:
+        """Make the mask of a prompted frame."""
+        hints = self._prompts[frame]
+        found = find(picture, hints, None if step is None else step.soft > 0.5)
+        if not found.mask.any() and hints.can_start:
+            raise InputError(
+                f"nothing was found where object `{self._object_id}` is pointed at "
+                f"on frame `{frame}`",
+                hint="point at it on a frame where it is in clear view, or draw a larger box",
+            )
+        if found.is_guess:
+            self._judgement.notes.append(
+                f"object {self._object_id} does not stand out in its box on frame {frame}; "
+                "the whole ellipse in the box is taken"
+            )
+        trust = _trust(hints, is_guess=found.is_guess, is_tracked=step is not None)
+        self._masks[frame] = found.mask
+        self._trust[frame] = trust
+        soft = np.asarray(cv2.GaussianBlur(found.mask.astype(np.float32), (0, 0), 0.7))
+        self._write(frame, enlarge(soft, self._store.size), trust, is_lost=False)
+
+    def _emit(self, index: int, step: Step, scratch: MaskStore) -> None:
+        """Write a frame, or keep it until the other direction has been there too."""
+        if not min(self._prompts) < index < max(self._prompts):
+            self._finish(index, step)
+        elif index not in self._one_way:
+            scratch.put(index, np.rint(step.soft * 255).astype(np.uint8))
+            self._one_way[index] = replace(step, soft=np.zeros((0, 0), np.float32))
+        else:
+            other = self._one_way.pop(index)
+            soft = np.asarray(scratch.get(index), np.float32) / np.float32(255)
+            self._finish(index, self._blend(index, step, replace(other, soft=soft)))
+
+    def _blend(self, index: int, back: Step, forth: Step) -> Step:
+        """What the two ways say together; the nearer prompted frame knows better."""
+        before = max(frame for frame in self._prompts if frame < index)
+        after = min(frame for frame in self._prompts if frame > index)
+        share = (index - before) / (after - before)
+        if before < self._start():
+            share = 1 - share
+        mine, other = share * (back.confidence + 0.05), (1 - share) * (forth.confidence + 0.05)
+        weight = mine / (mine + other)
+        return Step(
+            np.asarray(weight * back.soft + (1 - weight) * forth.soft, np.float32),
+            weight * back.confidence + (1 - weight) * forth.confidence,
+            is_gone=back.is_gone and forth.is_gone,
+            at_border=back.at_border or forth.at_border,
+        )
+
+    def _finish(self, index: int, step: Step) -> None:
+        """Write a tracked frame at the full size."""
+        level = 0.5 if step.confidence >= UNSURE else UNSURE_LEVEL
+        mask = enlarge(step.soft, self._store.size, level=level)
+        self._write(index, mask, step.confidence, is_lost=step.is_gone and not step.at_border)
+
+    def _write(self, index: int, mask: Mask, confidence: float, *, is_lost: bool) -> None:
+        add(self._store, index, mask, self._object_id)
+        judged = self._judgement
+        judged.confidence[index] = min(judged.confidence[index], 0.0 if is_lost else confidence)
+        judged.is_lost[index] |= is_lost
+
+
+def _trust(hints: Hints, *, is_guess: bool, is_tracked: bool) -> float:
+    """How far to trust the mask of a prompted frame: its expected overlap with the truth."""
+    if is_guess:
+        return GUESS_TRUST
+    if hints.mask is not None:
+        return 1.0
+    return MENDED_TRUST if is_tracked and not hints.starts_anew else BOX_TRUST
+
+
+def num_steps(shot: Shot, frames: Iterable[int]) -> int:
+    """How many pictures are tracked through in a shot with these prompted frames."""
+    prompted = list(frames)
+    return shot.stop - shot.start - 1 + max(prompted) - min(prompted)
+
+
+def add(store: MaskStore, index: int, mask: Mask, object_id: int) -> None:
+    """Add an object's mask (H, W) to a frame; what other objects hold stays theirs."""
+    labels: Labels = store.get(index)
+    labels[mask & (labels == 0)] = object_id
+    store.put(index, labels)

@@ -1,0 +1,91 @@
+"""Edges of masks: to follow the picture at the grid, and smooth at the full size; pure."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from remover.segment.appearance import Float
+from remover.types import Mask, Size
+
+RADIUS = 4
+"""Reach of the edge-following filter, in pixels of the grid."""
+
+SMOOTHNESS = 1e-3
+"""Variance of colour below which the filter takes a window for flat."""
+
+
+def follow_edges(guide: Float, soft: Float) -> Float:
+    """Move the edges of a soft mask onto those of the picture.
+
+    A guided filter after He, Sun and Tang (ECCV 2010): in each window the mask is the linear
+    function of the colours that fits best. The fit is done at half the size.
+
+    Args:
+        guide: Colours (h, w, 3), 0 to 1.
+        soft: Soft mask (h, w), 0 to 1.
+    """
+    height, width = soft.shape
+    if min(height, width) < 8:
+        return soft
+    half = (width // 2, height // 2)
+    colours = np.asarray(cv2.resize(guide, half, interpolation=cv2.INTER_AREA), np.float32)
+    mask = np.asarray(cv2.resize(soft, half, interpolation=cv2.INTER_AREA), np.float32)
+    slope, offset = _local_fit(colours, mask, max(1, RADIUS // 2))
+    slope = np.asarray(cv2.resize(slope, (width, height)), np.float32)
+    offset = np.asarray(cv2.resize(offset, (width, height)), np.float32)
+    return np.asarray(np.clip((slope * guide).sum(axis=2) + offset, 0, 1), np.float32)
+
+
+def _local_fit(colours: Float, mask: Float, radius: int) -> tuple[Float, Float]:
+    """The mean slope (h, w, 3) and offset (h, w) of the fits of all windows over a pixel."""
+
+    def mean(values: Float) -> Float:
+        side = 2 * radius + 1
+        return np.asarray(cv2.boxFilter(values, -1, (side, side), borderType=cv2.BORDER_REFLECT))
+
+    centre, level = mean(colours), mean(mask)
+    with_mask = mean(colours * mask[..., None]) - centre * level[..., None]
+    red, green, blue = (colours[..., channel] for channel in range(3))
+    pairs = np.dstack([red * red, green * green, blue * blue])
+    crossed = np.dstack([red * green, red * blue, green * blue])
+    rr, gg, bb = np.moveaxis(mean(pairs) - centre**2 + np.float32(SMOOTHNESS), 2, 0)
+    rg, rb, gb = np.moveaxis(mean(crossed) - centre[..., [0, 0, 1]] * centre[..., [1, 2, 2]], 2, 0)
+    # The inverse of a symmetric 3 by 3 matrix, written out: a solver for each pixel is slow.
+    adjugate = [
+        [gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb],
+        [gb * rb - rg * bb, rr * bb - rb * rb, rg * rb - rr * gb],
+        [rg * gb - gg * rb, rg * rb - rr * gb, rr * gg - rg * rg],
+    ]
+    determinant = rr * adjugate[0][0] + rg * adjugate[0][1] + rb * adjugate[0][2]
+    slopes = [
+        sum((row[c] * with_mask[..., c] for c in range(3)), np.float32(0)) / determinant
+        for row in adjugate
+    ]
+    slope = np.dstack(slopes)
+    return mean(slope), mean(level - (slope * centre).sum(axis=2))
+
+
+def keep_parts(soft: Float, expected: Float, smallest: float) -> Float:
+    """Weaken the parts of a soft mask (h, w) that are tiny or come from nowhere.
+
+    Args:
+        soft: Soft mask, 0 to 1.
+        expected: Where the object was expected, 0 to 1.
+        smallest: Least area of a part, in pixels of the grid.
+    """
+    count, parts, stats, _ = cv2.connectedComponentsWithStats((soft > 0.5).astype(np.uint8))
+    if count <= 1:
+        return soft
+    support = np.bincount(parts.ravel(), expected.ravel(), count) / stats[:, cv2.CC_STAT_AREA]
+    is_bad = (stats[:, cv2.CC_STAT_AREA] < smallest) | (support < 0.15)
+    is_bad[0] = False
+    return np.where(is_bad[parts], np.minimum(soft, np.float32(0.3)), soft)
+
+
+def enlarge(soft: npt.NDArray[np.generic], size: Size, *, level: float = 0.5) -> Mask:
+    """The full-size mask (H, W) of a soft one (h, w): smooth edges at ``level``."""
+    wide = np.asarray(soft, np.float32)
+    method = cv2.INTER_CUBIC if size.height >= soft.shape[0] else cv2.INTER_AREA
+    if wide.shape != tuple(size):
+        wide = np.asarray(cv2.resize(wide, (size.width, size.height), interpolation=method))
+    return np.asarray(wide > level)

@@ -1,0 +1,185 @@
+"""All objects over all shots: prompts in, label maps and an honest account out."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from remover.errors import UsageError
+from remover.segment.boxes import fill_box, interpolate, key_boxes
+from remover.segment.first import Hints
+from remover.segment.propagate import UNSURE, Judgement, ShotTrack, add, num_steps
+from remover.segment.store import MaskStore
+from remover.segment.walk import work_size
+from remover.types import (
+    Mask,
+    MaskPrompt,
+    Pictures,
+    PointPrompt,
+    Progress,
+    Segmentation,
+    Shot,
+    Size,
+)
+
+GAP = 3
+"""Ranges of frames nearer than this are reported as one."""
+
+Prompts = Sequence[PointPrompt | MaskPrompt]
+
+
+def segment(
+    pictures: Pictures,
+    prompts: Prompts,
+    shots: Sequence[Shot],
+    store: MaskStore,
+    *,
+    tracker: Literal["builtin", "none"],
+    progress: Progress,
+) -> Segmentation:
+    """Write the masks of every prompted object, on every frame of the shots, into ``store``.
+
+    Args:
+        pictures: The video.
+        prompts: What was pointed at, in coded pixels; at least one.
+        shots: The frames to cover, in order. Nothing is tracked from one to another.
+        store: Where the label maps go; what it holds stays.
+        tracker: ``builtin`` follows objects; ``none`` moves boxes evenly between key frames.
+        progress: Where to say how far it is.
+
+    Raises:
+        InputError: Nothing is found where the user pointed.
+        UsageError: A prompt that boxes alone cannot honour, with ``none``.
+    """
+    if tracker == "none":
+        return _move_boxes(pictures, prompts, shots, store, progress)
+    size = work_size(pictures.size)
+    objects = {
+        object_id: _hints(prompts, object_id, pictures.size, size)
+        for object_id in sorted({prompt.object_id for prompt in prompts})
+    }
+    judgement = Judgement(
+        np.ones(pictures.num_frames, np.float32), np.zeros(pictures.num_frames, np.bool_)
+    )
+    work = [
+        (object_id, shot, {frame: hints for frame, hints in by_frame.items() if _in(frame, shot)})
+        for object_id, by_frame in objects.items()
+        for shot in shots
+    ]
+    progress.start("tracking", sum(num_steps(shot, met) if met else 0 for _, shot, met in work))
+    for object_id, shot, met in work:
+        if met:
+            ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
+        else:
+            judgement.is_lost[shot.start : shot.stop] = True
+            judgement.confidence[shot.start : shot.stop] = 0
+    _restore_user_masks(prompts, shots, store)
+    is_unsure = (_smooth(judgement.confidence) < UNSURE) & ~judgement.is_lost
+    return Segmentation(
+        tracker="builtin",
+        unsure=ranges(is_unsure),
+        lost=ranges(judgement.is_lost),
+        confidence=judgement.confidence,
+        notes=tuple(judgement.notes),
+    )
+
+
+def ranges(flags: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[Shot, ...]:
+    """The runs of True in (T,) flags, half open, those with a small gap joined."""
+    found: list[Shot] = []
+    for index in np.flatnonzero(flags):
+        if found and index - found[-1].stop < GAP:
+            found[-1] = Shot(found[-1].start, int(index) + 1)
+        else:
+            found.append(Shot(int(index), int(index) + 1))
+    return tuple(found)
+
+
+def _hints(prompts: Prompts, object_id: int, full: Size, size: Size) -> dict[int, Hints]:
+    """One object's prompts by frame, in pixels of the work size."""
+    down, across = size.height / full.height, size.width / full.width
+    by_frame: dict[int, Hints] = {}
+    for prompt in prompts:
+        if prompt.object_id != object_id:
+            continue
+        was = by_frame.get(prompt.frame, Hints())
+        boxes, clicks, avoids, mask = was.boxes, was.clicks, was.avoids, was.mask
+        if isinstance(prompt, MaskPrompt):
+            small = _shrink_mask(prompt.mask, size)
+            mask = small if mask is None else mask | small
+        elif prompt.kind == "box" and prompt.box is not None:
+            left, top, right, bottom = prompt.box
+            boxes += ((left * across, top * down, right * across, bottom * down),)
+        elif prompt.point is not None:
+            scaled = (prompt.point[0] * across, prompt.point[1] * down)
+            clicks += (scaled,) if prompt.kind == "click" else ()
+            avoids += (scaled,) if prompt.kind == "avoid" else ()
+        by_frame[prompt.frame] = Hints(boxes, clicks, avoids, mask)
+    return by_frame
+
+
+def _shrink_mask(mask: Mask, size: Size) -> Mask:
+    """A mask at the work size; one that is thinner than its pixels keeps those it touches."""
+    small = np.asarray(
+        cv2.resize(mask.astype(np.float32), (size.width, size.height), interpolation=cv2.INTER_AREA)
+    )
+    return np.asarray(small > (0.5 if (small > 0.5).any() else 0))
+
+
+def _restore_user_masks(prompts: Prompts, shots: Sequence[Shot], store: MaskStore) -> None:
+    """On its own frame a user's mask is final, unless points on that frame change it."""
+    for prompt in prompts:
+        if not isinstance(prompt, MaskPrompt):
+            continue
+        is_changed = any(
+            other is not prompt
+            and (other.frame, other.object_id) == (prompt.frame, prompt.object_id)
+            for other in prompts
+        )
+        if is_changed or not any(_in(prompt.frame, shot) for shot in shots):
+            continue
+        labels = store.get(prompt.frame)
+        labels[labels == prompt.object_id] = 0
+        store.put(prompt.frame, labels)
+        add(store, prompt.frame, prompt.mask, prompt.object_id)
+
+
+def _move_boxes(
+    pictures: Pictures,
+    prompts: Prompts,
+    shots: Sequence[Shot],
+    store: MaskStore,
+    progress: Progress,
+) -> Segmentation:
+    """Fill key boxes; boxes of the same shot count where there are any, else all of them."""
+    points = [prompt for prompt in prompts if isinstance(prompt, PointPrompt)]
+    other = next((point.kind for point in points if point.kind != "box"), None)
+    if other is not None:
+        raise UsageError(
+            f"`--tracker none` cannot honour `--{other}`: it only moves boxes",
+            hint="use `--box`, or `--tracker builtin`",
+        )
+    progress.start("boxes", sum(shot.stop - shot.start for shot in shots))
+    for shot in shots:
+        for object_id, keys in key_boxes(points).items():
+            own = {frame: box for frame, box in keys.items() if _in(frame, shot)}
+            for index in range(*shot):
+                mask = fill_box(interpolate(own or keys, index), pictures.size)
+                add(store, index, mask, object_id)
+        progress.advance(shot.stop - shot.start)
+    _restore_user_masks(prompts, shots, store)
+    confidence = np.ones(pictures.num_frames, np.float32)
+    return Segmentation("none", (), (), confidence)
+
+
+def _in(frame: int, shot: Shot) -> bool:
+    return shot.start <= frame < shot.stop
+
+
+def _smooth(
+    confidence: np.ndarray[tuple[int], np.dtype[np.float32]],
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """The median of each three neighbours."""
+    padded = np.pad(confidence, 1, mode="edge")
+    return np.asarray(np.median([padded[:-2], padded[1:-1], padded[2:]], axis=0))

@@ -1,0 +1,303 @@
+"""The built-in tracker on made-up scenes with known masks."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+from remover.errors import InputError, UsageError
+from remover.segment import MaskStore, segment
+from remover.segment.run import ranges
+from remover.types import MaskPrompt, PointPrompt, Shot, Silent, Size
+
+HEIGHT, WIDTH = 120, 180
+
+
+def texture(seed: int, base: tuple[int, int, int], height: int, width: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    total = np.tile(np.float32(base), (height, width, 1))
+    for cell, contrast in ((4, 9), (13, 14)):
+        coarse = rng.normal(0, contrast, (height // cell + 2, width // cell + 2, 3))
+        total += cv2.resize(coarse.astype(np.float32), (width, height))
+    return np.clip(total, 0, 255).astype(np.uint8)
+
+
+class Scene:
+    """Discs before a background that pans; implements ``Pictures``."""
+
+    def __init__(self, paths, *, pan: float = 0.0, colours=((190, 60, 50), (60, 90, 190))):
+        """Take for each object its (x, y) by frame, as an array (T, 2)."""
+        self.paths = [np.asarray(path) for path in paths]
+        self.num_frames = len(self.paths[0])
+        self.size = Size(HEIGHT, WIDTH)
+        self.ground = texture(1, (110, 140, 100), HEIGHT, WIDTH + int(pan * self.num_frames) + 1)
+        self.skins = [texture(5 + i, colour, 40, 40) for i, colour in enumerate(colours)]
+        self.pan = pan
+        self.most_read = 0
+
+    def mask(self, index: int, which: int = 0) -> np.ndarray:
+        x, y = self.paths[which][index]
+        rows, columns = np.ogrid[:HEIGHT, :WIDTH]
+        return np.hypot(rows - y, columns - x) <= 16
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        self.most_read = max(self.most_read, stop - start)
+        for index in range(start, stop):
+            left = round(self.pan * index)
+            picture = self.ground[:, left : left + WIDTH].copy()
+            for which, skin in enumerate(self.skins[: len(self.paths)]):
+                mask = self.mask(index, which)
+                x, y = (round(v) for v in self.paths[which][index])
+                rows, columns = np.nonzero(mask)
+                picture[mask] = skin[(rows - y + 20) % 40, (columns - x + 20) % 40]
+            yield picture
+
+    def box(self, index: int, which: int = 0, object_id: int = 1) -> PointPrompt:
+        rows, columns = np.nonzero(self.mask(index, which))
+        edges = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+        return PointPrompt("box", index, object_id, box=tuple(float(edge) for edge in edges))
+
+
+class Turned:
+    """Pictures of two scenes, one after the other."""
+
+    def __init__(self, one: Scene, two: Scene):
+        self.one, self.two = one, two
+        self.num_frames, self.size = one.num_frames + two.num_frames, one.size
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        cut = self.one.num_frames
+        yield from self.one.read(min(start, cut), min(stop, cut))
+        yield from self.two.read(max(start, cut) - cut, max(stop, cut) - cut)
+
+
+def line(start, end, frames: int) -> np.ndarray:
+    return np.linspace(start, end, frames)
+
+
+def run(pictures, prompts, folder, *, shots=None, tracker="builtin"):
+    """The label maps and the account of a run."""
+    with MaskStore(folder, pictures.size, pictures.num_frames) as store:
+        account = segment(
+            pictures,
+            prompts,
+            shots or [Shot(0, pictures.num_frames)],
+            store,
+            tracker=tracker,
+            progress=Silent(),
+        )
+        assert [file.name for file in folder.iterdir()] == [store.path.name]
+        return [store.get(index) for index in range(pictures.num_frames)], account
+
+
+def overlap(one: np.ndarray, two: np.ndarray) -> float:
+    return float((one & two).sum() / max(1, (one | two).sum()))
+
+
+def mean_overlap(scene: Scene, maps, which: int = 0, object_id: int = 1) -> float:
+    found = [overlap(m == object_id, scene.mask(i, which)) for i, m in enumerate(maps)]
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize("pan", [0.0, 2.0])
+def test_a_box_is_followed_forwards(tmp_path, pan):
+    scene = Scene([line((30, 40), (140, 80), 24)], pan=pan)
+    maps, account = run(scene, [scene.box(0)], tmp_path)
+    assert mean_overlap(scene, maps) > 0.8
+    assert account.tracker == "builtin"
+    assert account.lost == ()
+    assert account.unsure == ()
+
+
+def test_a_box_in_the_middle_is_followed_both_ways_in_bounded_memory(tmp_path):
+    scene = Scene([line((30, 40), (150, 80), 80)])
+    maps, _ = run(scene, [scene.box(70)], tmp_path)
+    assert mean_overlap(scene, maps) > 0.8
+
+
+def test_a_click_finds_its_object(tmp_path):
+    scene = Scene([line((40, 50), (120, 70), 12)])
+    maps, _ = run(scene, [PointPrompt("click", 0, 1, point=(42.0, 52.0))], tmp_path)
+    assert mean_overlap(scene, maps) > 0.8
+
+
+def test_a_mask_is_kept_as_it_was_given(tmp_path):
+    scene = Scene([line((40, 50), (120, 70), 12)])
+    mask = scene.mask(3)
+    mask[40:43, 80:120] = True
+    maps, _ = run(scene, [MaskPrompt(3, 1, mask)], tmp_path)
+    np.testing.assert_array_equal(maps[3] == 1, mask)
+    assert overlap(maps[10] == 1, scene.mask(10)) > 0.6
+
+
+def test_two_objects_keep_their_ids(tmp_path):
+    scene = Scene([line((30, 30), (150, 30), 16), line((150, 85), (30, 85), 16)])
+    maps, _ = run(scene, [scene.box(0), scene.box(15, 1, object_id=2)], tmp_path)
+    assert mean_overlap(scene, maps, 0, 1) > 0.8
+    assert mean_overlap(scene, maps, 1, 2) > 0.8
+
+
+def test_nothing_crosses_a_cut_and_the_other_shot_is_reported(tmp_path):
+    one = Scene([line((40, 40), (100, 60), 10)])
+    two = Scene([line((60, 60), (90, 60), 8)])
+    both = Turned(one, two)
+    shots = [Shot(0, 10), Shot(10, 18)]
+    maps, account = run(both, [one.box(0)], tmp_path, shots=shots)
+    assert mean_overlap(one, maps[:10]) > 0.8
+    assert not any(labels.any() for labels in maps[10:])
+    assert account.lost == (Shot(10, 18),)
+    assert account.confidence[12] == 0
+
+
+def test_a_span_that_begins_later_leaves_the_rest_alone(tmp_path):
+    scene = Scene([line((30, 40), (140, 80), 20)])
+    maps, account = run(scene, [scene.box(8)], tmp_path, shots=[Shot(6, 14)])
+    assert [bool(m.any()) for m in maps] == [6 <= i < 14 for i in range(20)]
+    assert account.lost == ()
+
+
+def test_an_object_that_leaves_leaves_no_mask_behind(tmp_path):
+    scene = Scene([line((120, 60), (260, 60), 28)])
+    maps, account = run(scene, [scene.box(0)], tmp_path)
+    gone = [i for i in range(28) if not scene.mask(i).any()]
+    assert len(gone) > 5
+    assert not any(maps[i].any() for i in gone[2:])
+    assert account.lost == ()
+
+
+def test_an_object_that_comes_back_is_found_again(tmp_path):
+    away = np.concatenate([line((120, 60), (230, 60), 16), line((230, 60), (100, 60), 16)])
+    scene = Scene([away])
+    maps, _ = run(scene, [scene.box(0)], tmp_path)
+    assert overlap(maps[31] == 1, scene.mask(31)) > 0.6
+
+
+def test_an_object_that_vanishes_in_view_is_reported_as_lost(tmp_path):
+    path = np.concatenate([line((60, 60), (80, 60), 10), np.full((10, 2), 900.0)])
+    scene = Scene([path])
+    _, account = run(scene, [scene.box(0)], tmp_path)
+    assert account.lost
+    assert 10 <= account.lost[0].start <= 12
+
+
+def test_an_avoided_point_takes_its_part_out(tmp_path):
+    scene = Scene([line((60, 60), (80, 60), 6), line((86, 60), (106, 60), 6)])
+    wide = PointPrompt("box", 0, 1, box=(42.0, 42.0, 104.0, 78.0))
+    with_both, _ = run(scene, [wide], tmp_path)
+    assert (with_both[0][scene.mask(0, 1)] == 1).mean() > 0.8
+    avoid = PointPrompt("avoid", 0, 1, point=(92.0, 60.0))
+    maps, _ = run(scene, [wide, avoid], tmp_path)
+    assert (maps[0][scene.mask(0, 1)] == 1).mean() < 0.2
+    assert overlap(maps[0] == 1, scene.mask(0, 0) & ~scene.mask(0, 1)) > 0.7
+
+
+def test_a_correction_on_a_later_frame_is_honoured(tmp_path):
+    scene = Scene([line((40, 40), (60, 40), 16), line((120, 80), (140, 80), 16)])
+    wrong = scene.box(0, 0)
+    right = scene.box(12, 1)
+    maps, _ = run(scene, [wrong, right], tmp_path)
+    assert overlap(maps[12] == 1, scene.mask(12, 1)) > 0.8
+    assert overlap(maps[15] == 1, scene.mask(15, 1)) > 0.8
+    assert overlap(maps[1] == 1, scene.mask(1, 0)) > 0.8
+
+
+def test_a_later_click_adds_to_what_was_tracked(tmp_path):
+    scene = Scene([line((40, 40), (60, 40), 10), line((120, 80), (140, 80), 10)])
+    more = PointPrompt("click", 5, 1, point=tuple(scene.paths[1][5]))
+    maps, _ = run(scene, [scene.box(0), more], tmp_path)
+    for index in (5, 9):
+        both = scene.mask(index, 0) | scene.mask(index, 1)
+        assert overlap(maps[index] == 1, both) > 0.75
+
+
+def test_prompts_before_the_first_box_mend_the_way_back(tmp_path):
+    scene = Scene([line((40, 40), (60, 40), 12), line((120, 80), (140, 80), 12)])
+    avoid = PointPrompt("avoid", 2, 1, point=tuple(scene.paths[1][2]))
+    both = MaskPrompt(8, 1, scene.mask(8, 0) | scene.mask(8, 1))
+    maps, _ = run(scene, [both, avoid], tmp_path)
+    assert overlap(maps[2] == 1, scene.mask(2, 0)) > 0.7
+    assert overlap(maps[11] == 1, scene.mask(11, 0) | scene.mask(11, 1)) > 0.7
+
+
+def test_only_avoided_points_cannot_start(tmp_path):
+    scene = Scene([line((40, 40), (60, 40), 3)])
+    with pytest.raises(InputError, match="only points to avoid on frame `1`"):
+        run(scene, [PointPrompt("avoid", 1, 1, point=(5.0, 5.0))], tmp_path)
+
+
+def test_an_empty_mask_finds_nothing(tmp_path):
+    scene = Scene([line((40, 40), (60, 40), 3)])
+    with pytest.raises(InputError, match="nothing was found where object `4`"):
+        run(scene, [MaskPrompt(0, 4, np.zeros(scene.size, bool))], tmp_path)
+
+
+def test_sixteen_bits_give_the_same_as_eight(tmp_path):
+    class Deep(Scene):
+        def read(self, start, stop):
+            for picture in super().read(start, stop):
+                yield picture.astype(np.uint16) * 257
+
+    path = [line((30, 40), (60, 50), 5)]
+    shallow, deep = Scene(path), Deep(path)
+    for one, two in zip(
+        run(shallow, [shallow.box(0)], tmp_path)[0],
+        run(deep, [deep.box(0)], tmp_path)[0],
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_the_same_input_gives_the_same_masks(tmp_path):
+    scene = Scene([line((30, 40), (90, 50), 8)])
+    first, second = (run(scene, [scene.box(3)], tmp_path)[0] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("size", [(9, 7), (16, 40), (33, 31)])
+def test_tiny_pictures_are_survived(tmp_path, size):
+    class Tiny:
+        num_frames = 4
+
+        def __init__(self):
+            self.size = Size(*size)
+
+        def read(self, start, stop):
+            for index in range(start, stop):
+                picture = np.full((*size, 3), 90, np.uint8)
+                picture[2:6, 1 + index : 4 + index] = (200, 40, 40)
+                yield picture
+
+    box = PointPrompt("box", 0, 1, box=(1.0, 2.0, 4.0, 6.0))
+    maps, _ = run(Tiny(), [box], tmp_path)
+    assert maps[0].any()
+
+
+class TestBoxesOnly:
+    def test_key_boxes_move_evenly(self, tmp_path):
+        scene = Scene([line((40, 40), (60, 40), 11)])
+        keys = [
+            PointPrompt("box", 0, 1, box=(0.0, 0.0, 10.0, 10.0)),
+            PointPrompt("box", 10, 1, box=(100.0, 0.0, 110.0, 10.0)),
+        ]
+        maps, account = run(scene, keys, tmp_path, tracker="none")
+        assert account.tracker == "none"
+        assert np.flatnonzero(maps[5].any(axis=0))[[0, -1]].tolist() == [50, 59]
+
+    def test_one_box_is_fixed_also_after_a_cut(self, tmp_path):
+        scene = Scene([line((40, 40), (60, 40), 6)])
+        key = PointPrompt("box", 2, 1, box=(5.0, 6.0, 9.0, 8.0))
+        shots = [Shot(0, 3), Shot(3, 6)]
+        maps, _ = run(scene, [key], tmp_path, tracker="none", shots=shots)
+        assert all((m == maps[0]).all() for m in maps)
+
+    def test_clicks_are_refused(self, tmp_path):
+        scene = Scene([line((40, 40), (60, 40), 3)])
+        with pytest.raises(UsageError, match="cannot honour `--click`"):
+            run(scene, [PointPrompt("click", 0, 1, point=(1, 1))], tmp_path, tracker="none")
+
+
+def test_ranges_join_over_small_gaps():
+    flags = np.array([0, 1, 1, 0, 0, 1, 0, 0, 0, 1], bool)
+    assert ranges(flags) == (Shot(1, 6), Shot(9, 10))
+    assert ranges(flags & False) == ()

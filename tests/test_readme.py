@@ -1,0 +1,80 @@
+"""The README's commands, run as they are written."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import av
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def command(name: str) -> str:
+    """The shell block that follows the marker ``name``."""
+    text = (ROOT / "README.md").read_text()
+    found = re.search(rf"<!-- {name} -->\n```sh\n(.+?)\n```", text, re.DOTALL)
+    assert found, f"the README has no block {name}"
+    return found.group(1)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of the tree whose `.venv` sees this environment's packages.
+
+    The commands then run as written without fetching what is installed already.
+    """
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "weights.lock", "remover", "docs"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "tests").mkdir()
+    (folder / "tests" / "test_one.py").write_text("def test_one():\n    assert True\n")
+    venv.create(folder / ".venv", with_pip=True)
+    paths = {"base": str(folder / ".venv"), "platbase": str(folder / ".venv")}
+    packages = Path(sysconfig.get_path("purelib", "venv", vars=paths))
+    (packages / "outer.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder
+
+
+def shell(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
+def test_the_first_command_cleans_the_demo(checkout):
+    done = shell(command("try"), checkout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with av.open(str(checkout / "demo.clean.mp4")) as container:
+        kinds = [stream.type for stream in container.streams]
+        assert kinds == ["video", "audio"]
+        assert sum(1 for _ in container.decode(video=0)) == 60
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
+def test_the_second_command_runs_tests(checkout):
+    done = shell(command("tests"), checkout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+def test_every_link_of_the_readme_leads_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text()):
+        if "://" not in target:
+            assert (ROOT / target).exists(), target
