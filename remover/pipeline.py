@@ -16,7 +16,7 @@ from remover import preview as sheets
 from remover.compose import FillTotals, apply_patch
 from remover.config import CleanOptions
 from remover.errors import OutputError, VerifyError
-from remover.fill import PAINTER, PAINTER_LICENCE, fill_shot
+from remover.fill import PAINTER, PAINTER_LICENCE, Survey, fill_shot, survey, surveyed
 from remover.masking import Masks, make_masks
 from remover.pixels import thumbnail
 from remover.plan import cut_to, make_plan
@@ -25,7 +25,17 @@ from remover.report import Promises, Report, versions
 from remover.resolve import frame_range
 from remover.segment import MaskStore, write_mask_folder
 from remover.shots import ShotFinder
-from remover.types import Moment, Patch, Plan, Progress, Prompt, Shot, Silent, VideoInfo
+from remover.types import (
+    Moment,
+    Patch,
+    Plan,
+    Progress,
+    Prompt,
+    Shot,
+    Silent,
+    VideoInfo,
+    Window,
+)
 from remover.video import (
     FrameIndex,
     GrayWriter,
@@ -276,7 +286,7 @@ def _write(
 ) -> FillTotals:
     """Decode, fill, compose and encode every frame, in one pass of bounded memory."""
     totals = FillTotals()
-    patches = _patches(job, seed, progress)
+    patches = _patches(job, _survey(job, progress), seed)
     progress.start("fill", job.index.num_frames)
     with Writer(job.info, job.index, output_plan, part) as writer:
         pending = next(patches, None)
@@ -296,15 +306,27 @@ def _write(
     return totals
 
 
-def _patches(job: Job, seed: int, progress: Progress) -> Iterator[Patch]:
+def _shots_to_fill(job: Job) -> list[tuple[Shot, list[Window]]]:
+    """The shots with holes, cut to the frames whose masks are known, and their windows."""
+    shots = cut_to(job.plan.shots, job.masks.span.start, job.masks.span.stop)
+    pairs = [(s, [w for w in job.plan.windows if s.start <= w.start < s.stop]) for s in shots]
+    return [(shot, windows) for shot, windows in pairs if windows]
+
+
+def _survey(job: Job, progress: Progress) -> list[Survey]:
+    """Measure the camera's motion in every shot with holes."""
+    todo = _shots_to_fill(job)
+    ranges = [surveyed(shot, windows) for shot, windows in todo]
+    progress.start("motion", sum(stop - start for start, stop in ranges))
+    return [
+        survey(job.pictures, job.region.hole, shot, windows, progress) for shot, windows in todo
+    ]
+
+
+def _patches(job: Job, surveys: Sequence[Survey], seed: int) -> Iterator[Patch]:
     """The fills of all shots, in frame order."""
-    span = job.masks.span
-    for shot in cut_to(job.plan.shots, span.start, span.stop):
-        windows = [w for w in job.plan.windows if shot.start <= w.start < shot.stop]
-        if windows:
-            yield from fill_shot(
-                job.pictures, job.region.hole, shot, windows, seed=seed, progress=progress
-            )
+    for (shot, windows), found in zip(_shots_to_fill(job), surveys, strict=True):
+        yield from fill_shot(job.pictures, job.region.hole, shot, windows, found, seed=seed)
 
 
 def _counted(masks: Iterator[Any], progress: Progress) -> Iterator[Any]:

@@ -9,7 +9,6 @@ from remover.pixels import bounds, dilate, feather
 from remover.segment import MaskStore
 from remover.types import Mask, Rect, Shot
 
-
 GROWTH_GIVEN, GROWTH_TRACKED = 2, 6
 """Pixels that masks are widened by where the user does not say: codecs blur an outline by about
 two pixels, and a tracker is off by a few more."""

@@ -214,7 +214,7 @@ def _devices() -> list[str]:
 
 
 def _install() -> dict[str, Any]:
-    from remover.fill import painter_name
+    from remover.fill import PAINTER
     from remover.report import versions
     from remover.video.about import library_versions, usable_encoders
 
@@ -227,6 +227,6 @@ def _install() -> dict[str, Any]:
         "encoders": usable_encoders(),
         "trackers": [name for name in CHOICES["tracker"] if name != "auto"],
         "painters": [name for name in CHOICES["painter"] if name != "auto"],
-        "painted_by": painter_name(),
+        "painted_by": PAINTER,
         "config_files": [str(file) for file in files if file is not None and file.is_file()],
     }

@@ -2,10 +2,6 @@
 
 from remover.fill.engine import fill_shot
 from remover.fill.patch import PAINTER, PAINTER_LICENCE
+from remover.fill.survey import Survey, survey, surveyed
 
-__all__ = ["PAINTER", "PAINTER_LICENCE", "fill_shot", "painter_name"]
-
-
-def painter_name() -> str:
-    """What paints on this machine: ``patchmatch`` or ``membrane``."""
-    return PAINTER
+__all__ = ["PAINTER", "PAINTER_LICENCE", "Survey", "fill_shot", "survey", "surveyed"]

@@ -18,7 +18,7 @@ from remover.fill.frames import (
 )
 from remover.fill.patch import SPECK, Painted, lay, paint_key
 from remover.fill.seam import Known, match_seam, membrane
-from remover.fill.survey import survey
+from remover.fill.survey import Survey, far_frames, surveyed
 from remover.types import (
     COPIED,
     PAINTED,
@@ -26,7 +26,6 @@ from remover.types import (
     Mask,
     Patch,
     Pictures,
-    Progress,
     Rect,
     Shot,
     Window,
@@ -65,19 +64,19 @@ def fill_shot(
     hole: Callable[[int], Mask],
     shot: Shot,
     windows: Sequence[Window],
+    found: Survey,
     *,
     seed: int,
-    progress: Progress,
 ) -> Iterator[Patch]:
     """Fill the holes of one shot; nothing outside the shot is ever looked at.
 
     Args:
-        pictures: The video's pictures; read twice, forwards.
+        pictures: The video's pictures; read once, forwards, after the frames to keep.
         hole: Pixels to replace in a frame, full size.
         shot: Frames between two cuts.
         windows: Ranges of frames with holes, ascending, apart, inside the shot.
+        found: What ``survey`` found of the same shot and windows.
         seed: Decides what is invented; same input and seed, same bytes.
-        progress: Told what kind of camera was found; the frames are the caller's to count.
 
     Yields:
         One patch for every frame whose hole is not empty, in ascending order. Every pixel of
@@ -85,9 +84,9 @@ def fill_shot(
     """
     if not windows:
         return
-    camera, far = survey(pictures, hole, shot, windows)
-    kind = "a still" if camera.static else "a moving"
-    progress.note(f"frames {shot.start} to {shot.stop - 1}: {kind} camera")
+    camera = found.camera
+    start, stop = surveyed(shot, windows)
+    far = far_frames(pictures, hole, found) if stop - start > REACH else []
     reel = Reel(pictures, hole)
     painted: list[Painted] = []
     for window in windows:

@@ -1,10 +1,11 @@
-"""A first look at a shot: the motion of its camera, and a few frames kept from all over it."""
+"""A first look at a shot: the motion of its camera, and which of its frames are worth keeping."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from remover.fill.align import Camera, View, is_still, step, view
 from remover.fill.frames import Frame, load
-from remover.types import Mask, Pictures, Shot, Window
+from remover.types import Mask, Pictures, Progress, Shot, Window
 
 MAX_FAR = 24
 """Frames kept from all over the shot at most."""
@@ -14,32 +15,52 @@ LEAST_APART = 6
 """Frames nearer than this are not worth keeping both."""
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a fill needs to know of a whole shot before it begins."""
+
+    camera: Camera
+    far: tuple[int, ...]
+    """Frames from all over the shot that a fill keeps at hand, ascending."""
+
+
+def surveyed(shot: Shot, windows: Sequence[Window]) -> Shot:
+    """The part of a shot that its windows may look at."""
+    return Shot(
+        max(shot.start, min(w.context_start for w in windows)),
+        min(shot.stop, max(w.context_stop for w in windows)),
+    )
+
+
 def survey(
     pictures: Pictures,
     hole: Callable[[int], Mask],
     shot: Shot,
     windows: Sequence[Window],
-) -> tuple[Camera, list[Frame]]:
-    """Measure the camera's motion over all windows and keep frames evenly from the range.
+    progress: Progress,
+) -> Survey:
+    """Measure the camera's motion over all windows of a shot; reads its pictures once.
 
-    Returns:
-        The camera, and at most ``MAX_FAR`` frames in ascending order.
+    ``progress`` is advanced by one for every frame of ``surveyed(shot, windows)``.
     """
-    start = max(shot.start, min(w.context_start for w in windows))
-    stop = min(shot.stop, max(w.context_stop for w in windows))
+    start, stop = surveyed(shot, windows)
     keep = kept_indices(start, stop, pictures.size.height * pictures.size.width * 4)
-    steps, far, views = [], [], []
+    steps, views = [], []
     last: View | None = None
     for index, rgb in zip(range(start, stop), pictures.read(start, stop), strict=True):
-        frame = load(index, rgb, hole)
-        now = view(frame)
+        now = view(load(index, rgb, hole))
         if last is not None:
             steps.append(step(last, now))
         last = now
         if index in keep:
-            far.append(frame)
             views.append(now)
-    return Camera(start, steps, is_static(views)), far
+        progress.advance()
+    return Survey(Camera(start, steps, is_static(views)), tuple(sorted(keep)))
+
+
+def far_frames(pictures: Pictures, hole: Callable[[int], Mask], found: Survey) -> list[Frame]:
+    """Load the frames that a survey chose to keep."""
+    return [load(i, next(iter(pictures.read(i, i + 1))), hole) for i in found.far]
 
 
 def kept_indices(start: int, stop: int, frame_bytes: int) -> frozenset[int]:

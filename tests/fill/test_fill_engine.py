@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from remover.fill import fill_shot
+from remover.fill import fill_shot, survey
 from remover.fill.frames import Reel, bounding_rect
 from remover.types import COPIED, PAINTED, UNTOUCHED, Patch, Rect, Shot, Silent, Size, Window
 
@@ -51,7 +51,10 @@ def window(start: int, stop: int, shot: Shot, context: int = 32) -> Window:
 def fill(
     clip: Clip, holes: list[np.ndarray], shot: Shot, windows: list[Window], seed: int = 1
 ) -> list[Patch]:
-    return list(fill_shot(clip, holes.__getitem__, shot, windows, seed=seed, progress=Silent()))
+    if not windows:
+        return []
+    found = survey(clip, holes.__getitem__, shot, windows, Silent())
+    return list(fill_shot(clip, holes.__getitem__, shot, windows, found, seed=seed))
 
 
 def crossing(num: int, shift: Callable[[int], int] = lambda _: 0) -> tuple[Clip, list, list]:
