@@ -49,7 +49,9 @@ def clean(
         RemoverError: Any error that a user can cause; no output is left under its name.
     """
     from remover import pipeline
+    from remover.config import quiet_libraries
 
+    quiet_libraries()
     prompts = _prompts(box, click, avoid, mask)
     target = None if output is None else Path(output)
     return pipeline.clean(Path(source), target, prompts, _options(options), progress)
@@ -71,7 +73,9 @@ def mask(
     Takes what ``clean`` takes.
     """
     from remover import pipeline
+    from remover.config import quiet_libraries
 
+    quiet_libraries()
     prompts = _prompts(box, click, avoid, mask)
     return pipeline.mask(Path(source), Path(output), prompts, _options(options), progress)
 

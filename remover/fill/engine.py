@@ -11,7 +11,6 @@ from remover.fill.frames import (
     Float,
     Frame,
     Reel,
-    bounding_rect,
     levels_scale,
     moved,
     to_levels,
@@ -19,6 +18,7 @@ from remover.fill.frames import (
 from remover.fill.patch import SPECK, Painted, lay, paint_key
 from remover.fill.seam import Known, match_seam, membrane
 from remover.fill.survey import Survey, far_frames, surveyed
+from remover.pixels import bounds
 from remover.types import (
     COPIED,
     PAINTED,
@@ -105,7 +105,7 @@ def targets(window: Window, reel: Reel) -> list[int]:
 
 def draft(frame: Frame, window: Window, reel: Reel, camera: Camera, far: Sequence[Frame]) -> Draft:
     """Copy what other frames show and match it to the picture around the hole."""
-    tight = bounding_rect(frame.hole)
+    tight = bounds(frame.hole)
     assert tight is not None
     rect = tight.grown(MARGIN, frame.size)
 
@@ -173,7 +173,7 @@ def forget(painted: list[Painted]) -> None:
 
 def finish(item: Draft) -> Patch:
     """The patch of a finished draft, in the picture's own levels."""
-    tight = bounding_rect(item.hole)
+    tight = bounds(item.hole)
     assert tight is not None
     hole, copied = item.hole[tight.slices], item.copied[tight.slices]
     origin = np.where(hole, np.where(copied, COPIED, PAINTED), UNTOUCHED).astype(np.uint8)

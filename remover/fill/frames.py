@@ -47,15 +47,6 @@ def to_bytes(levels: Float) -> npt.NDArray[np.uint8]:
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
-def bounding_rect(mask: npt.NDArray[np.bool_] | npt.NDArray[np.uint8]) -> Rect | None:
-    """The smallest rectangle that holds the mask, None if the mask is empty."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows.size == 0:
-        return None
-    columns = np.flatnonzero(mask.any(axis=0))
-    return Rect(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-
-
 def moved(rect: Rect, down: int, right: int) -> Rect:
     """The rectangle shifted by whole pixels."""
     return Rect(rect.top + down, rect.left + right, rect.bottom + down, rect.right + right)

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from patchmatch import patch_match
 
 from remover.fill.align import Matrix
-from remover.fill.frames import Float, bounding_rect, moved, to_bytes
+from remover.fill.frames import Float, moved, to_bytes
 from remover.fill.seam import Known, match_seam, membrane
+from remover.pixels import bounds
 from remover.types import Rect, Size
 
 RADIUS = 5
@@ -95,12 +96,12 @@ def paint_key(index: int, rect: Rect, rgb: Float, known: Known, seed: int) -> Pa
         known: (h, w); False at least once.
         seed: As for ``paint``.
     """
-    missing = bounding_rect(~known)
+    missing = bounds(~known)
     assert missing is not None
-    bounds = Size(*known.shape)
-    cut = missing.grown(max(SURROUND, *missing.size), bounds)
+    size = Size(*known.shape)
+    cut = missing.grown(max(SURROUND, *missing.size), size)
     made = paint(rgb[cut.slices], known[cut.slices], seed)
-    kept = missing.grown(SURROUND, bounds)
+    kept = missing.grown(SURROUND, size)
     inner = moved(kept, -cut.top, -cut.left)
     return Painted(index, moved(kept, rect.top, rect.left), to_bytes(made[inner.slices]))
 

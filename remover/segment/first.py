@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from remover.pixels import bounds
 from remover.segment.appearance import Appearance, describe, halve
-from remover.segment.store import bounding_box
 from remover.segment.walk import Small
 from remover.types import Mask, Rect, Size
 
@@ -137,7 +137,7 @@ def _from_click(
     is_far = (distance > reach) | avoided | _discs(avoids, size)
     like = _looks_like(picture, disc, np.asarray(is_far))
     grown = _part_with(like & ~is_far, disc) | disc
-    box = bounding_box(grown)
+    box = bounds(grown)
     if box is None:
         return disc
     kinds: Kinds = np.full(size, cv2.GC_PR_BGD, np.uint8)

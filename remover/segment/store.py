@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from remover.pixels import bounds
 from remover.types import Labels, Mask, Rect, Size
 
 LEVEL = 1
@@ -69,7 +70,7 @@ class MaskStore:
         if labels.shape != tuple(self.size):
             raise ValueError(f"labels of shape {labels.shape} in a store of {self.size}")
         self._check(index)
-        rect = bounding_box(labels != 0)
+        rect = bounds(labels)
         if rect is None:
             self._length[index] = self._area[index] = 0
             return
@@ -130,13 +131,3 @@ class MaskStore:
         self._file.seek(int(self._offset[index]))
         self._file.write(packed)
         self._length[index] = len(packed)
-
-
-def bounding_box(mask: Mask) -> Rect | None:
-    """The smallest rectangle that holds a mask (H, W); None for an empty one."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows.size == 0:
-        return None
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
-    return Rect(top, int(columns[0]), bottom, int(columns[-1]) + 1)

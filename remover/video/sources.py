@@ -1,7 +1,6 @@
 """Opening files for reading: errors in words, the main picture stream, the right decoder."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -22,9 +21,6 @@ ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 MAX_READ_FAILURES = 32
 """Unreadable places in a row after which a file is taken to have ended."""
-
-# The AV1 encoder prints a banner unless this is set before its first use; it has no other switch.
-os.putenv("SVT_LOG", "1")
 
 TOLERANT: dict[str, Any] = (
     {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}

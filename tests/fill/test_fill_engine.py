@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from remover.fill import fill_shot, survey
-from remover.fill.frames import Reel, bounding_rect
+from remover.fill.frames import Reel
+from remover.pixels import bounds
 from remover.types import COPIED, PAINTED, UNTOUCHED, Patch, Rect, Shot, Silent, Size, Window
 
 HEIGHT, WIDTH = 96, 144
@@ -242,4 +243,4 @@ def test_only_a_bounded_number_of_frames_is_held():
     for start in range(0, 50, 5):
         reel.move(start, start + 10, 60)
         assert sorted(reel._frames) == list(range(start, start + 10))
-        assert bounding_rect(reel[start].hole) is not None
+        assert bounds(reel[start].hole) is not None

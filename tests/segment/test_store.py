@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remover.segment.store import MaskStore, bounding_box
+from remover.pixels import bounds
+from remover.segment.store import MaskStore
 from remover.types import Rect, Size
 
 SIZE = Size(13, 21)
@@ -34,7 +35,7 @@ def test_the_latest_put_wins(tmp_path_factory, puts):
             np.testing.assert_array_equal(store.get(index), truth)
             np.testing.assert_array_equal(store.mask(index), truth > 0)
             assert store.area(index) == np.count_nonzero(truth)
-            assert store.box(index) == bounding_box(truth > 0)
+            assert store.box(index) == bounds(truth > 0)
             assert store.is_empty(index) == (not truth.any())
 
 
@@ -90,5 +91,5 @@ def test_a_map_of_another_size_or_a_frame_outside_is_refused(tmp_path):
 def test_the_bounding_box_is_half_open():
     mask = np.zeros(SIZE, bool)
     mask[2:5, 7] = True
-    assert bounding_box(mask) == Rect(2, 7, 5, 8)
-    assert bounding_box(~mask & mask) is None
+    assert bounds(mask) == Rect(2, 7, 5, 8)
+    assert bounds(~mask & mask) is None
