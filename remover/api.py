@@ -99,17 +99,12 @@ def _prompts(
     avoid: Iterable[Given],
     mask: Iterable[PathLike],
 ) -> "list[Prompt]":
-    from remover.errors import UsageError
     from remover.prompts import parse_avoid, parse_box, parse_click, parse_mask
 
     prompts = [parse_box(_text(given)) for given in box]
     prompts += [parse_click(_text(given)) for given in click]
     prompts += [parse_avoid(_text(given)) for given in avoid]
     prompts += [parse_mask(os.fspath(given)) for given in mask]
-    if not any(p.kind != "avoid" for p in prompts):
-        raise UsageError(
-            "nothing to remove was pointed at", hint='pass box=["x,y,w,h"] or mask=["mask.png"]'
-        )
     return prompts
 
 

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from remover import device, files
 from remover import preview as sheets
 from remover.compose import FillTotals, apply_patch
@@ -22,7 +24,7 @@ from remover.pixels import thumbnail
 from remover.plan import cut_to, make_plan
 from remover.region import GROWTH_GIVEN, GROWTH_TRACKED, Region
 from remover.report import Promises, Report, versions
-from remover.resolve import frame_range
+from remover.resolve import check_prompts, frame_range
 from remover.segment import MaskStore, write_mask_folder
 from remover.shots import ShotFinder
 from remover.types import (
@@ -59,6 +61,8 @@ class Job:
     info: VideoInfo
     reader: Reader
     index: FrameIndex
+    frames: Shot
+    """The part to clean."""
     pictures: RgbPictures
     store: MaskStore
     masks: Masks
@@ -142,7 +146,11 @@ def mask(
         )
     with _prepared(source, prompts, options, progress, None) as (job, _):
         progress.start("write", job.index.num_frames)
-        shown = (job.region.mask(i) for i in range(job.index.num_frames))
+        empty = np.zeros(job.info.size, bool)
+        first, stop = job.frames
+        shown = (
+            job.region.mask(i) if first <= i < stop else empty for i in range(job.index.num_frames)
+        )
         with files.publishing(output, overwrite=options.overwrite) as part:
             if is_video_name(output):
                 with GrayWriter(part, output, job.info, job.index) as writer:
@@ -185,7 +193,10 @@ def preview(
     began = time.monotonic()
     files.check_target(sheet, source, overwrite=options.overwrite)
     with _prepared(source, prompts, options, progress or Silent(), None) as (job, _):
-        has_mask = [not job.store.is_empty(i) for i in range(job.index.num_frames)]
+        first, stop = job.frames
+        has_mask = [
+            first <= i < stop and not job.store.is_empty(i) for i in range(job.index.num_frames)
+        ]
 
         def get_tile(i: int) -> Any:
             picture = next(iter(job.pictures.read(i, i + 1)))
@@ -212,6 +223,7 @@ def _prepared(
     target: Path | None,
 ) -> Iterator[tuple[Job, OutputPlan | None]]:
     """Everything before the first picture is filled; working data goes when the block ends."""
+    check_prompts(prompts, options)
     info = probe(source)
     output_plan = None
     if target is not None:
@@ -247,7 +259,7 @@ def _prepared(
             for message in masks.segmentation.notes:
                 progress.note(message)
             yield (
-                Job(info, reader, index, pictures, store, masks, region, plan, warnings),
+                Job(info, reader, index, frames, pictures, store, masks, region, plan, warnings),
                 output_plan,
             )
 

@@ -2,10 +2,33 @@
 
 from collections.abc import Sequence
 
+from remover.config import CleanOptions
 from remover.errors import UsageError
 from remover.geometry import shown_size, to_coded_box, to_coded_point
 from remover.types import Moment, PointPrompt, Prompt, Shot, VideoInfo
 from remover.video import FrameIndex
+
+
+def check_prompts(prompts: Sequence[Prompt], options: CleanOptions) -> None:
+    """Check what can be checked of prompts before the video is opened.
+
+    Raises:
+        UsageError: Nothing is pointed at, or an option has nothing to act upon.
+    """
+    if not any(prompt.kind != "avoid" for prompt in prompts):
+        raise UsageError(
+            "nothing to remove was pointed at",
+            hint="show the object with --box x,y,w,h or --click x,y, or pass --mask FILE",
+        )
+    if options.invert_mask and not any(_is_given(prompt) for prompt in prompts):
+        raise UsageError(
+            "`--invert-mask` has no mask to invert", hint="pass the mask with --mask FILE"
+        )
+
+
+def _is_given(prompt: Prompt) -> bool:
+    """Whether the prompt is a mask that holds as it is, not the start of a track."""
+    return prompt.kind == "mask" and prompt.moment is None
 
 
 def frame_of(moment: Moment, index: FrameIndex, flag: str) -> int:

@@ -114,6 +114,14 @@ def test_masks_go_out_and_back_in(make_clip, tmp_path):
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in plain]
 
 
+def test_masks_outside_the_asked_part_are_empty(make_clip, tmp_path):
+    clip = make_clip()
+    given = write_masks(tmp_path / "given", clip.masks)
+    remover.mask(clip.path, tmp_path / "masks", mask=[given], start="8", end="12")
+    for i, path in enumerate(sorted((tmp_path / "masks").iterdir())):
+        assert cv2.imread(str(path), cv2.IMREAD_UNCHANGED).any() == (8 <= i < 12)
+
+
 def test_dilate_0_grows_nothing(make_clip, tmp_path):
     clip = make_clip()
     given = write_masks(tmp_path / "given", clip.masks)

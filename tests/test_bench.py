@@ -1,0 +1,53 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from remover import bench
+from remover.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def case(make_clip, tmp_path_factory):
+    """A folder with one case: the synthetic clip, and its background as the truth."""
+    folder = tmp_path_factory.mktemp("cases") / "square"
+    folder.mkdir()
+    clip = make_clip("input.mkv", codec="libx264rgb", pixel_format="rgb24", options={"qp": "0"})
+    (folder / "input.mp4").write_bytes(clip.path.read_bytes())
+    import av
+
+    with av.open(str(folder / "clean.mp4"), "w", format="matroska") as container:
+        stream = container.add_stream("libx264rgb", rate=24, options={"qp": "0"})
+        stream.height, stream.width = clip.clean[0].shape[:2]
+        stream.pix_fmt = "rgb24"
+        for picture in clip.clean:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    (folder / "masks").mkdir()
+    for i, mask in enumerate(clip.masks):
+        cv2.imwrite(str(folder / "masks" / f"{i:05d}.png"), mask.astype(np.uint8) * 255)
+    facts = {"cuts": [], "clear_box": clip.box, "clear_frame": 0}
+    (folder / "case.json").write_text(json.dumps(facts))
+    return folder
+
+
+def test_a_case_is_cleaned_and_scored(case, tmp_path):
+    assert bench.cases(case.parent) == [case]
+    results = [bench.run_case(case, p, tmp_path / f"{p}.mkv") for p in ("mask", "box")]
+    exact, tracked = results
+    assert exact.score.psnr_mask > 25
+    assert exact.score.leftover < 0.05
+    assert tracked.score.recall > 0.8
+    table = bench.quality_table(results)
+    assert "### Exact masks" in table
+    assert "### One box" in table
+    assert table.count("| square |") == 2
+    assert json.loads(json.dumps(bench.to_json(results)))[0]["score"]["recall"] is None
+    bench.write_sheet(case, tmp_path / "mask.mkv", tmp_path / "sheet.png")
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (4 * 96, 3 * 128, 3)
+
+
+def test_a_folder_without_cases_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="holds no benchmark case"):
+        bench.cases(tmp_path)
