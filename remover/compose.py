@@ -1,14 +1,20 @@
-"""Putting a fill into the untouched planes, and proving that nothing else changed."""
+"""Putting fills into the untouched planes, proving that nothing else changed, and writing."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from remover import pixels
 from remover.errors import VerifyError
+from remover.fill import Survey, fill_shot, survey, surveyed
+from remover.job import Job
+from remover.plan import cut_to
 from remover.region import Region
-from remover.types import COPIED, PAINTED, UNTOUCHED, Patch, VideoInfo
-from remover.video import Frame
+from remover.types import COPIED, PAINTED, UNTOUCHED, Patch, Progress, Shot, VideoInfo, Window
+from remover.video import Frame, Writer
 
 
 @dataclass(slots=True)
@@ -71,3 +77,61 @@ def apply_patch(
             hint="please report this with the command that you ran",
         )
     return planes
+
+
+def write_cleaned(job: Job, part: Path, seed: int, progress: Progress) -> FillTotals:
+    """Decode, fill, compose and encode every frame, in one pass of bounded memory.
+
+    Args:
+        job: What to write, with an output planned.
+        part: The file to write.
+        seed: Decides what is invented.
+        progress: Told of the stages ``motion`` and ``fill``.
+
+    Raises:
+        VerifyError: A frame that was to be filled was not.
+        OutputError: The file cannot be written.
+    """
+    assert job.output is not None
+    totals = FillTotals()
+    patches = _patches(job, _survey(job, progress), seed)
+    progress.start("fill", job.index.num_frames)
+    with Writer(job.info, job.index, job.output, part) as writer:
+        pending = next(patches, None)
+        for frame in job.reader.frames():
+            planes: Sequence[Any] = frame.planes
+            if pending is not None and pending.index == frame.index:
+                planes = apply_patch(frame, pending, job.region, job.info)
+                totals.add(pending)
+                pending = next(patches, None)
+            writer.write(frame, planes)
+            progress.advance()
+    if totals.frames != job.plan.hole_frames:
+        raise VerifyError(
+            f"{job.plan.hole_frames} frames were to be filled and {totals.frames} were",
+            hint="please report this with the command that you ran",
+        )
+    return totals
+
+
+def _shots_to_fill(job: Job) -> list[tuple[Shot, list[Window]]]:
+    """The shots with holes, cut to the frames whose masks are known, and their windows."""
+    shots = cut_to(job.plan.shots, job.masks.span.start, job.masks.span.stop)
+    pairs = [(s, [w for w in job.plan.windows if s.start <= w.start < s.stop]) for s in shots]
+    return [(shot, windows) for shot, windows in pairs if windows]
+
+
+def _survey(job: Job, progress: Progress) -> list[Survey]:
+    """Measure the camera's motion in every shot with holes."""
+    todo = _shots_to_fill(job)
+    ranges = [surveyed(shot, windows) for shot, windows in todo]
+    progress.start("motion", sum(stop - start for start, stop in ranges))
+    return [
+        survey(job.pictures, job.region.hole, shot, windows, progress) for shot, windows in todo
+    ]
+
+
+def _patches(job: Job, surveys: Sequence[Survey], seed: int) -> Iterator[Patch]:
+    """The fills of all shots, in frame order."""
+    for (shot, windows), found in zip(_shots_to_fill(job), surveys, strict=True):
+        yield from fill_shot(job.pictures, job.region.hole, shot, windows, found, seed=seed)

@@ -18,7 +18,7 @@ def total_memory() -> int:
 
 
 def picture_budget() -> int:
-    """Bytes for the pictures that a window holds: a twelfth of the memory, within bounds.
+    """Bytes for what a window of the fill holds: a twelfth of the memory, within bounds.
 
     Total memory is taken, not free memory, so that the same machine makes the same plan.
     """

@@ -14,23 +14,47 @@ WINDOW, RADIUS = 32, 32
 MARGIN = 32
 """Pixels around the holes that the fill looks at."""
 
-SECONDS_PER_MEGAPIXEL = 0.55
-"""Time to fill one megapixel of crop on one core of a small server."""
+SECONDS_PER_MEGAPIXEL = 2.0
+"""Time to fill one megapixel of picture around a hole, on two cores of a small server."""
 
-SECONDS_PER_FRAME = 0.03
-"""Time for motion, decoding and encoding of one frame of 640x360, likewise."""
+SECONDS_PER_FRAME = 0.12
+"""Time for masks, motion, decoding and encoding of one frame of 640x360, likewise."""
+
+PROCESS_BYTES = 220_000_000
+"""What the process takes before it holds any picture."""
+
+DRAFT_BYTES = 19
+"""Memory for each pixel around a hole of a window's frames: float levels, confidence, masks."""
+
+FAR_FRAMES, FAR_BYTES = 24, 200 << 20
+"""Most frames, and most memory, of the pictures kept from all over a long shot."""
 
 
-def reach(size: Size, bytes_per_sample: int, budget_bytes: int) -> tuple[int, int]:
+def reach(
+    size: Size, bytes_per_sample: int, largest_hole: int, budget_bytes: int
+) -> tuple[int, int]:
     """How many frames a window and one side of its context may have within a budget.
+
+    Args:
+        size: Of the pictures.
+        bytes_per_sample: 1 or 2.
+        largest_hole: Pixels of the largest rectangle around a hole, with its margin.
+        budget_bytes: Memory for the pictures and for the fill in the making.
 
     Returns:
         Window length and context radius in frames, each at least 4.
     """
-    per_frame = size.height * size.width * 3 * bytes_per_sample
-    frames = max(12, budget_bytes // per_frame)
-    length = min(WINDOW, max(4, frames // 3))
-    return length, min(RADIUS, max(4, (frames - length) // 2))
+    picture = _picture_bytes(size, bytes_per_sample)
+    length = WINDOW
+    while length > 4 and 3 * length * picture + length * largest_hole * DRAFT_BYTES > budget_bytes:
+        length -= 1
+    left = budget_bytes - length * (picture + largest_hole * DRAFT_BYTES)
+    return length, min(RADIUS, max(4, left // (2 * picture)))
+
+
+def _picture_bytes(size: Size, bytes_per_sample: int) -> int:
+    """A picture with its hole."""
+    return size.height * size.width * (3 * bytes_per_sample + 1)
 
 
 def cut_to(shots: Sequence[Shot], start: int, stop: int) -> tuple[Shot, ...]:
@@ -95,17 +119,17 @@ def make_plan(
         bytes_per_sample: 1 or 2.
         budget_bytes: Memory for the pictures of a window and its context.
     """
-    length, radius = reach(size, bytes_per_sample, budget_bytes)
+    around = [0 if b is None else _area(b.grown(MARGIN, size)) for b in boxes]
+    largest = max(around, default=0)
+    length, radius = reach(size, bytes_per_sample, largest, budget_bytes)
     usable = cut_to(shots, span.start, span.stop)
     windows = tuple(w for s in usable for w in windows_of_shot(s, boxes, size, length, radius))
     holes = [areas[i] for i, box in enumerate(boxes) if box is not None]
-    per_frame = size.height * size.width * 3 * bytes_per_sample
+    picture = _picture_bytes(size, bytes_per_sample)
     held = max((w.context_stop - w.context_start for w in windows), default=0)
-    crop = max((w.crop.size.height * w.crop.size.width for w in windows), default=0)
-    seconds = SECONDS_PER_FRAME * len(boxes) * size.height * size.width / (640 * 360)
-    for window in windows:
-        pixels = window.crop.size.height * window.crop.size.width
-        seconds += SECONDS_PER_MEGAPIXEL * (window.stop - window.start) * pixels / 1e6
+    drafts = max((sum(around[w.start : w.stop]) for w in windows), default=0)
+    far = min(FAR_BYTES, FAR_FRAMES * picture) if held > RADIUS else 0
+    scale = size.height * size.width / (640 * 360)
     return Plan(
         num_frames=len(boxes),
         size=size,
@@ -113,6 +137,10 @@ def make_plan(
         windows=windows,
         hole_frames=len(holes),
         hole_share=sum(holes) / len(holes) / (size.height * size.width) if holes else 0.0,
-        memory_bytes=held * per_frame + 40 * crop * 4,
-        seconds=seconds,
+        memory_bytes=PROCESS_BYTES + held * picture + drafts * DRAFT_BYTES + far,
+        seconds=SECONDS_PER_FRAME * len(boxes) * scale + SECONDS_PER_MEGAPIXEL * sum(around) / 1e6,
     )
+
+
+def _area(rect: Rect) -> int:
+    return rect.size.height * rect.size.width

@@ -124,8 +124,8 @@ class Report:
                 f"at {crop.left},{crop.top}"
             )
         lines += [
-            f"memory    about {_bytes(plan.memory_bytes)} for the fill",
-            f"time      about {plan.seconds:.0f} s for the fill",
+            f"memory    about {_bytes(plan.memory_bytes)} at the peak",
+            f"time      about {plan.seconds:.0f} s",
         ]
         return lines
 

@@ -268,9 +268,9 @@ class Plan:
     hole_share: float
     """Mean share of the picture that is filled, over the frames with a hole."""
     memory_bytes: int
-    """Estimated peak of the fill."""
+    """Estimated peak of the process."""
     seconds: float
-    """Estimated time of the fill on this machine's class, in seconds."""
+    """Estimated time of the whole run on two cores of a small server, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

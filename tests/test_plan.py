@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remover.plan import MARGIN, cut_to, make_plan, reach, windows_of_shot
+from remover.plan import DRAFT_BYTES, MARGIN, cut_to, make_plan, reach, windows_of_shot
 from remover.types import Rect, Shot, Size
 
 SIZE = Size(90, 160)
@@ -41,11 +41,14 @@ def test_windows_hold_every_hole_of_the_shot_once(boxes, length, radius, data):
     st.integers(16, 4320),
     st.integers(16, 7680),
     st.sampled_from([1, 2]),
+    st.floats(0, 1),
     st.integers(1 << 28, 1 << 30),
 )
-def test_reach_stays_within_the_budget_or_at_its_least(height, width, sample, budget):
-    length, radius = reach(Size(height, width), sample, budget)
-    used = (length + 2 * radius) * height * width * 3 * sample
+def test_reach_stays_within_the_budget_or_at_its_least(height, width, sample, share, budget):
+    hole = int(height * width * share)
+    length, radius = reach(Size(height, width), sample, hole, budget)
+    picture = height * width * (3 * sample + 1)
+    used = (length + 2 * radius) * picture + length * hole * DRAFT_BYTES
     assert used <= budget or (length, radius) == (4, 4)
     assert 4 <= length <= 32
     assert 4 <= radius <= 32

@@ -1,0 +1,138 @@
+"""A video looked at, masked and planned for: everything that comes before the fill."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from remover import device, files
+from remover.config import CleanOptions
+from remover.masking import Masks, make_masks
+from remover.pixels import thumbnail
+from remover.plan import cut_to, make_plan
+from remover.region import GROWTH_GIVEN, GROWTH_TRACKED, Region
+from remover.resolve import check_prompts, frame_range
+from remover.segment import MaskStore
+from remover.shots import ShotFinder
+from remover.types import Plan, Progress, Prompt, Shot, VideoInfo
+from remover.video import FrameIndex, OutputPlan, Reader, RgbPictures, plan_output, probe
+
+THUMBNAIL_WIDTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A video that was looked at and masked, and what is planned for it."""
+
+    info: VideoInfo
+    reader: Reader
+    index: FrameIndex
+    frames: Shot
+    """The part to clean."""
+    pictures: RgbPictures
+    store: MaskStore
+    masks: Masks
+    region: Region
+    plan: Plan
+    output: OutputPlan | None
+    """How the output is written; None where none is asked."""
+    warnings: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def prepared(
+    source: Path,
+    prompts: Sequence[Prompt],
+    options: CleanOptions,
+    progress: Progress,
+    target: Path | None,
+) -> Iterator[Job]:
+    """Do everything that comes before the first picture is filled.
+
+    Args:
+        source: The video.
+        prompts: What was pointed at.
+        options: Of the run.
+        progress: Told of the stages, of warnings and of notes.
+        target: Where an output would go; None if none is planned.
+
+    Yields:
+        The job; its working data is deleted when the block ends.
+    """
+    check_prompts(prompts, options)
+    info = probe(source)
+    output_plan = None
+    if target is not None:
+        output_plan = plan_output(
+            info, target, codec=options.codec, crf=options.crf, lossless=options.lossless
+        )
+    with files.work_folder() as work:
+        reader = Reader(info)
+        shots = _scan(reader, info, progress)
+        index = reader.index
+        frames = frame_range(options.start, options.end, index)
+        pictures = RgbPictures(reader)
+        with MaskStore(work, info.size, index.num_frames) as store:
+            masks = make_masks(
+                pictures, info, index, prompts, shots, frames, store, options, progress
+            )
+            region = Region(store, grow=_growth(options, masks), soft=options.feather)
+            boxes, areas = region.extents(frames, index.num_frames)
+            plan = make_plan(
+                shots,
+                boxes,
+                areas,
+                info.size,
+                span=masks.span,
+                bytes_per_sample=1 if info.layout.bit_depth == 8 else 2,
+                budget_bytes=device.picture_budget(),
+            )
+            warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
+            if output_plan is not None:
+                warnings += output_plan.warnings
+            for message in warnings:
+                progress.warn(message)
+            for message in masks.segmentation.notes:
+                progress.note(message)
+            yield Job(
+                info=info,
+                reader=reader,
+                index=index,
+                frames=frames,
+                pictures=pictures,
+                store=store,
+                masks=masks,
+                region=region,
+                plan=plan,
+                output=output_plan,
+                warnings=warnings,
+            )
+
+
+def _scan(reader: Reader, info: VideoInfo, progress: Progress) -> tuple[Shot, ...]:
+    """Decode everything once: count the frames, keep their times, find the cuts."""
+    progress.start("scan", info.num_frames_hint or None)
+    finder = ShotFinder()
+    for frame in reader.scan():
+        finder.push(thumbnail(frame.planes, info.layout, info.colour, THUMBNAIL_WIDTH))
+        progress.advance()
+    return finder.finish()
+
+
+def _growth(options: CleanOptions, masks: Masks) -> int:
+    if options.dilate is not None:
+        return options.dilate
+    return GROWTH_GIVEN if masks.segmentation.tracker == "mask" else GROWTH_TRACKED
+
+
+def _doubts(masks: Masks, frames: Shot) -> Iterator[str]:
+    """What the user should look at before trusting the masks."""
+    for parts, what in (
+        (masks.segmentation.unsure, "the mask may be wrong"),
+        (masks.segmentation.lost, "the object was not found"),
+    ):
+        for part in cut_to(parts, frames.start, frames.stop):
+            yield (
+                f"check frames {part.start} to {part.stop - 1}: {what}; "
+                f"correct it there with --box x,y,w,h@{part.start}"
+            )
