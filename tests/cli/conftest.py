@@ -15,7 +15,9 @@ def environment(**more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("REMOVER_", "_REMOVER")) and name not in ("NO_COLOR", "FORCE_COLOR")
     }
-    return keep | {"PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": "/nonexistent"} | more
+    # The shell is named by the argument: the tests' own ancestors need not hold one.
+    named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    return keep | named | {"PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": "/nonexistent"} | more
 
 
 @pytest.fixture
