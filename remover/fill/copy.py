@@ -31,6 +31,12 @@ BLOCK = 4
 """Errors are measured on blocks of this size: they are smooth anyway."""
 NEAR_BOX, FAR_BOX = 9, 33
 """Sides, in blocks, of the boxes that errors are averaged over: near first, then far."""
+MISFIT = 25.0
+"""Error around the hole, in levels, from which a candidate shows something else: it does not end
+the search."""
+HOPELESS = 60.0
+"""Error around the hole, in levels, from which a candidate is no source: a pixel that only such
+ones show counts as never seen."""
 UNKNOWN_ERROR = 20.0
 """Error in levels of a candidate that shares no visible pixel with the target."""
 AGREE = 30.0
@@ -55,6 +61,8 @@ class Side:
     count: Float = field(repr=False)
     nearest: Float = field(repr=False)
     """(h, w): frames to the nearest candidate that shows the pixel; infinite if none does."""
+    best: Float = field(repr=False)
+    """(h, w): least error around the hole of a candidate that shows it; infinite if none does."""
 
     def add(self, levels: Float, seen: Known, error: Float, distance: int) -> None:
         """Take one more candidate in."""
@@ -64,15 +72,17 @@ class Side:
         self.square += weight * levels.mean(axis=2) ** 2
         self.weight += weight
         self.error += weight * error
-        self.count += seen
+        self.count += seen & (error < MISFIT)
         np.minimum(self.nearest, distance, out=self.nearest, where=seen)
+        np.minimum(self.best, error, out=self.best, where=seen)
 
 
 def empty_side(height: int, width: int) -> Side:
     """A side without candidates."""
     square, weight, error, count = np.zeros((4, height, width), np.float32)
-    nearest = np.full((height, width), np.inf, np.float32)
-    return Side(np.zeros((height, width, 3), np.float32), square, weight, error, count, nearest)
+    nearest, best = np.full((2, height, width), np.inf, np.float32)
+    colour = np.zeros((height, width, 3), np.float32)
+    return Side(colour, square, weight, error, count, nearest, best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +176,7 @@ def error_around(truth: Float, levels: Float, both: Known) -> Float:
 def join(rect: Rect, before: Side, after: Side) -> Copied:
     """Mix the two sides where they agree, lean to the more trusted one where they do not."""
     weight = before.weight + after.weight
-    known = weight > 0
+    known = np.minimum(before.best, after.best) < HOPELESS
     safe = np.maximum(weight, 1e-12)
     first = before.colour / np.maximum(before.weight, 1e-12)[..., None]
     second = after.colour / np.maximum(after.weight, 1e-12)[..., None]

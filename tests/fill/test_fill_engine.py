@@ -244,3 +244,22 @@ def test_only_a_bounded_number_of_frames_is_held():
         reel.move(start, start + 10, 60)
         assert sorted(reel._frames) == list(range(start, start + 10))
         assert bounds(reel[start].hole) is not None
+
+
+def test_what_moves_in_later_is_not_copied_into_the_hole():
+    scene = texture(HEIGHT, WIDTH, 5) // 2 + 60
+    frames, holes = [], []
+    for t in range(12):
+        frame, hole = scene.copy(), np.zeros((HEIGHT, WIDTH), bool)
+        if t < 4:
+            frame[40:60, 60:80] = (240, 20, 30)
+            hole[38:62, 58:82] = True
+        else:  # another thing is put there, and it is all that the other frames show
+            frame[20:80, 40:100] = (0, 0, 255)
+        frames.append(frame)
+        holes.append(hole)
+    shot = Shot(0, 12)
+    for patch in fill(Clip(frames), holes, shot, [window(0, 4, shot)]):
+        inside = patch.origin > 0
+        truth = scene[patch.rect.slices][inside]
+        assert np.abs(patch.rgb[inside] - truth).mean() < 30
