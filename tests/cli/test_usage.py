@@ -25,6 +25,7 @@ FLAGS = {
     "mask": SHARED,
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
+    "bench track": DISPLAY | {"--device", "--frames"},
     "info": DISPLAY | {"--config-template"},
     "help": {"--help", "-h"},
 }

@@ -324,6 +324,26 @@ def test_wrong_prompts_are_errors(track):
         track(Noise(4), [empty])
 
 
+def test_from_a_video_to_masks(network, make_clip, tmp_path, monkeypatch):
+    import remover
+
+    monkeypatch.setitem(sam2.CONFIGS, "tiny", SMALL)
+    weights = tmp_path / "weights.pt"
+    torch.save({"model": network.predictor.state_dict()}, weights)
+    clip = make_clip(frames=6)
+    report = remover.mask(
+        clip.path,
+        tmp_path / "masks",
+        box=[clip.box],
+        tracker="sam2:auto",
+        sam2_weights=str(weights),
+        device="cpu",
+    )
+    assert report.tracker == "sam2:tiny"
+    assert report.frames_without_mask == 0
+    assert len(list((tmp_path / "masks").iterdir())) == 6
+
+
 def test_small_holes_are_filled():
     logits = np.full((40, 40), 5.0, np.float32)
     logits[4:6, 4:8] = -3  # 8 pixels
