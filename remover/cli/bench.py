@@ -137,11 +137,12 @@ def track(
 
         where = resolve(options.device, prefer_gpu=True)
         clips = measure.clips(source)
-        console.start("bench track", len(clips))
-        results: list[Any] = []
+        console.start("bench track", None)
+        results = []
         for clip in clips:
-            results += measure.track_speed(clip, frames, where)
-            console.advance()
+            for result in measure.track_speed(clip, frames, where):
+                results.append(result)
+                console.advance(result.frames)
     if console.display.json:
         console.data_json({"schema": SCHEMA, "speeds": measure.speeds_to_json(results)})
     else:
