@@ -1,9 +1,10 @@
-"""Measurements that anybody can repeat: quality against known truth, memory against length."""
+"""Measurements that anybody can repeat: quality against known truth, speed of the trackers."""
 
 import json
 import math
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from remover.files import work_folder
 from remover.metrics import Score, Scorer
 from remover.preview import write_png
 from remover.prompts import parse_box, parse_mask
-from remover.segment import MaskStore, load_masks
-from remover.types import RGB, Mask, Prompt, VideoInfo
+from remover.segment import MaskStore, load_masks, segment
+from remover.types import RGB, Mask, MaskPrompt, Prompt, Shot, Silent, VideoInfo
 from remover.video import Reader, RgbPictures, probe
 
 COLUMNS = (
@@ -31,6 +32,10 @@ COLUMNS = (
     ("recall", "recall", ".3f"),
     ("similarity", "J", ".3f"),
 )
+
+
+NETWORK_SIDES = (512, 1024)
+"""Sides of SAM 2's input that are timed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +109,8 @@ def score_video(case: Path, output: Path, predicted: Path | None, cuts: Sequence
         effects = _optional_masks(case / "effects", info, count, work / "effects")
         held = _optional_masks(predicted, info, count, work / "predicted")
         scorer = Scorer()
-        clips = (_open(p)[1].read(0, count) for p in (output, case / "clean.mp4"))
-        pictures = zip(*clips, source.read(0, count), strict=True)
+        streams = (_open(p)[1].read(0, count) for p in (output, case / "clean.mp4"))
+        pictures = zip(*streams, source.read(0, count), strict=True)
         for i, (shown, clean, original) in enumerate(pictures):
             scorer.add(
                 _as_8_bit(shown),
@@ -149,11 +154,11 @@ def _as_8_bit(picture: RGB) -> npt.NDArray[np.uint8]:
 
 def write_sheet(case: Path, output: Path, sheet: Path, rows: int = 4) -> None:
     """Write a PNG: input, result and truth side by side, ``rows`` frames spread over the clip."""
-    clips = [_open(p)[1] for p in (case / "input.mp4", output, case / "clean.mp4")]
-    places = np.linspace(0, clips[0].num_frames - 1, rows + 2).round().astype(int)[1:-1]
+    shown = [_open(p)[1] for p in (case / "input.mp4", output, case / "clean.mp4")]
+    places = np.linspace(0, shown[0].num_frames - 1, rows + 2).round().astype(int)[1:-1]
     lines = []
     for place in places:
-        tiles = [_as_8_bit(next(iter(clip.read(place, place + 1)))) for clip in clips]
+        tiles = [_as_8_bit(next(iter(clip.read(place, place + 1)))) for clip in shown]
         lines.append(np.hstack(tiles))
     write_png(sheet, np.vstack(lines))
 
@@ -192,3 +197,94 @@ def to_json(results: Sequence[CaseResult]) -> list[dict[str, Any]]:
         row["score"] = {k: None if math.isnan(v) else v for k, v in row["score"].items()}
         rows.append(row)
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast a tracker followed one object through the first frames of a clip."""
+
+    clip: str
+    tracker: str
+    side: int | None
+    """Side of the network's input in pixels; None where there is no network."""
+    device: str
+    frames: int
+    """The prompted one counted."""
+    seconds: float
+    """Decoding counted, building the network not."""
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames a second."""
+        return self.frames / self.seconds
+
+
+def clips(path: Path) -> list[Path]:
+    """The videos to time trackers on: ``path`` itself, or the inputs of the cases below it.
+
+    Raises:
+        InputError: A folder holds no case.
+    """
+    return [case / "input.mp4" for case in cases(path)] if path.is_dir() else [path]
+
+
+def track_speed(path: Path, num_frames: int, device: str) -> Iterator[Speed]:
+    """Time the built-in tracker, then SAM 2 tiny with random weights at each of its sides.
+
+    The object is the middle of the first frame; what is found there does not count.
+
+    Args:
+        path: A video.
+        num_frames: How many frames to follow through, at most.
+        device: Where SAM 2 computes, as ``cpu`` or ``cuda:0``.
+    """
+    from remover.segment import sam2
+    from remover.segment.first import Hints
+    from remover.segment.follow import Task, follow
+    from remover.segment.propagate import Judgement
+
+    info, pictures = _open(path)
+    shot = Shot(0, min(num_frames, pictures.num_frames))
+    middle: Mask = np.zeros(info.size, np.bool_)
+    top, left = info.size.height // 3, info.size.width // 3
+    middle[top : 2 * top + 1, left : 2 * left + 1] = True
+
+    def speed(tracker: str, side: int | None, where: str, began: float) -> Speed:
+        return Speed(
+            path.parent.name if path.name == "input.mp4" else path.name,
+            tracker,
+            side,
+            where,
+            shot.stop,
+            time.monotonic() - began,
+        )
+
+    with work_folder() as work, MaskStore(work, info.size, pictures.num_frames) as store:
+        prompts = [MaskPrompt(0, 1, middle)]
+        began = time.monotonic()
+        segment(pictures, prompts, [shot], store, tracker="builtin", progress=Silent())
+        yield speed("builtin", None, "cpu", began)
+        task = Task(shot, {1: {0: Hints(mask=middle)}})
+        for side in NETWORK_SIDES:
+            network = sam2.build(replace(sam2.CONFIGS["tiny"], image_size=side), device)
+            judgement = Judgement(
+                np.ones(pictures.num_frames, np.float32), np.zeros(pictures.num_frames, np.bool_)
+            )
+            began = time.monotonic()
+            follow(network, pictures, [task], store, judgement, Silent())
+            yield speed("sam2:tiny", side, device, began)
+
+
+def speed_table(results: Sequence[Speed]) -> str:
+    """Markdown: one row for each clip and tracker."""
+    rows = [["clip", "tracker", "side", "device", "frames", "frames/s"], ["---"] * 6]
+    for result in results:
+        side = "-" if result.side is None else str(result.side)
+        rate = format(result.frames_per_second, ".3g")
+        rows.append([result.clip, result.tracker, side, result.device, str(result.frames), rate])
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def speeds_to_json(results: Sequence[Speed]) -> list[dict[str, Any]]:
+    """The results as plain values."""
+    return [{**asdict(r), "frames_per_second": r.frames_per_second} for r in results]

@@ -30,6 +30,7 @@ __all__ = [
     "CleanOptions",
     "DisplayOptions",
     "Settings",
+    "cache_folder",
     "is_completing",
     "is_debugging",
     "is_dumb_terminal",
@@ -119,13 +120,24 @@ def variable(option: Option) -> str:
 
 def user_file(env: Mapping[str, str] | None = None) -> Path | None:
     """The user's configuration file, whether it exists or not; None without a home folder."""
-    base = Path((os.environ if env is None else env).get("XDG_CONFIG_HOME") or ".")
-    if not base.is_absolute():  # the specification says to ignore relative ones
-        try:
-            base = Path.home() / ".config"
-        except RuntimeError:
-            return None
-    return base / "remover" / "config.toml"
+    base = _base_folder("XDG_CONFIG_HOME", ".config", env)
+    return None if base is None else base / "remover" / "config.toml"
+
+
+def cache_folder(env: Mapping[str, str] | None = None) -> Path | None:
+    """The folder for what can be fetched again, as weights; None without a home folder."""
+    base = _base_folder("XDG_CACHE_HOME", ".cache", env)
+    return None if base is None else base / "remover"
+
+
+def _base_folder(name: str, default: str, env: Mapping[str, str] | None) -> Path | None:
+    base = Path((os.environ if env is None else env).get(name) or ".")
+    if base.is_absolute():  # the specification says to ignore relative ones
+        return base
+    try:
+        return Path.home() / default
+    except RuntimeError:
+        return None
 
 
 def use_color(choice: str, *, is_terminal: bool, env: Mapping[str, str] | None = None) -> bool:
@@ -166,7 +178,7 @@ def template() -> str:
         "# option to set it. Flags and `REMOVER_*` variables win over this file.",
     ]
     examples = {"start": '"45f"', "end": '"00:00:10.500"', "codec": '"h264"'}
-    examples |= {"crf": "16", "dilate": "4"}
+    examples |= {"crf": "16", "dilate": "4", "sam2_weights": '"sam2.1_hiera_tiny.pt"'}
     for name, option in all_options().items():
         lines += ["", *(f"# {line}" for line in textwrap.wrap(option.help, 96))]
         default = examples[name] if option.default is None else _toml(option.default)

@@ -35,19 +35,26 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def resolve(wanted: str) -> str:
+def resolve(wanted: str, *, prefer_gpu: bool = False) -> str:
     """The device that ``--device`` names: ``cpu``, ``cuda:N`` or ``mps``.
 
-    ``auto`` is the CPU: copying, tracking and the patch fill have no GPU path. A GPU that is
-    named is checked, so that a script finds out at once.
+    A GPU that is named is checked, so that a script finds out at once.
+
+    Args:
+        wanted: As ``--device`` takes it.
+        prefer_gpu: Whether ``auto`` is the first CUDA device where there is one, since a network
+            runs. Copying, the built-in tracker and the patch fill have no GPU path, so that
+            ``auto`` is the CPU for them, and PyTorch is not loaded to find out.
 
     Raises:
         DeviceError: The device is not there.
     """
-    if wanted in ("auto", "cpu"):
+    if wanted == "cpu" or (wanted == "auto" and not prefer_gpu):
         return "cpu"
     import torch
 
+    if wanted == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
     kind, _, index = wanted.partition(":")
     if kind == "cuda" and torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count():
         return f"cuda:{int(index or 0)}"

@@ -12,7 +12,7 @@ from remover.pixels import thumbnail
 from remover.plan import cut_to, make_plan
 from remover.region import GROWTH_GIVEN, GROWTH_TRACKED, Region
 from remover.resolve import check_prompts, frame_range
-from remover.segment import MaskStore
+from remover.segment import Choice, MaskStore, Sam2, choose
 from remover.shots import ShotFinder
 from remover.types import Plan, Progress, Prompt, Shot, VideoInfo
 from remover.video import FrameIndex, OutputPlan, Reader, RgbPictures, plan_output, probe
@@ -37,6 +37,8 @@ class Job:
     output: OutputPlan | None
     """How the output is written; None where none is asked."""
     warnings: tuple[str, ...]
+    device: str
+    """Where the masks were computed; everything else runs on the CPU."""
 
 
 @contextlib.contextmanager
@@ -60,6 +62,7 @@ def prepared(
         The job; its working data is deleted when the block ends.
     """
     check_prompts(prompts, options)
+    tracker, chosen = _tracker(prompts, options)
     info = probe(source)
     output_plan = None
     if target is not None:
@@ -74,7 +77,7 @@ def prepared(
         pictures = RgbPictures(reader)
         with MaskStore(work, info.size, index.num_frames) as store:
             masks = make_masks(
-                pictures, info, index, prompts, shots, frames, store, options, progress
+                pictures, info, index, prompts, shots, frames, store, options, tracker, progress
             )
             region = Region(store, grow=_growth(options, masks), soft=options.feather)
             boxes, areas = region.extents(frames, index.num_frames)
@@ -88,8 +91,7 @@ def prepared(
                 budget_bytes=device.picture_budget(),
             )
             warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
-            if output_plan is not None:
-                warnings += output_plan.warnings
+            warnings += output_plan.warnings if output_plan else ()
             for message in warnings:
                 progress.warn(message)
             for message in masks.segmentation.notes:
@@ -106,7 +108,20 @@ def prepared(
                 plan=plan,
                 output=output_plan,
                 warnings=warnings,
+                device=chosen,
             )
+
+
+def _tracker(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[Choice, str]:
+    """What follows the objects and where that is computed.
+
+    Masks that hold as they are need no tracker, and so nothing that could be missing.
+    """
+    chosen = device.resolve(options.device)
+    if all(prompt.kind == "mask" and prompt.moment is None for prompt in prompts):
+        return "builtin", chosen
+    tracker = choose(options.tracker, options.sam2_weights, options.device)
+    return tracker, tracker.device if isinstance(tracker, Sam2) else chosen
 
 
 def _scan(reader: Reader, info: VideoInfo, progress: Progress) -> tuple[Shot, ...]:

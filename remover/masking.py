@@ -9,7 +9,7 @@ from remover.config import CleanOptions
 from remover.errors import InputError
 from remover.plan import cut_to
 from remover.resolve import frame_of, point_prompts
-from remover.segment import MaskStore, load_masks, read_mask_image, segment
+from remover.segment import Choice, MaskStore, load_masks, read_mask_image, segment
 from remover.types import (
     MaskPrompt,
     PointPrompt,
@@ -40,6 +40,7 @@ def make_masks(
     frames: Shot,
     store: MaskStore,
     options: CleanOptions,
+    tracker: Choice,
     progress: Progress,
 ) -> Masks:
     """Fill ``store`` from the user's masks, by tracking, or both (then their union).
@@ -53,6 +54,7 @@ def make_masks(
         frames: The part to clean; tracking does not go further than it and the prompts need.
         store: Where the masks go.
         options: Of the run.
+        tracker: What follows the objects.
         progress: Where to say how far it is.
 
     Raises:
@@ -82,7 +84,7 @@ def make_masks(
             tracked,
             cut_to(shots, span.start, span.stop),
             store,
-            tracker="none" if options.tracker == "none" else "builtin",
+            tracker=tracker,
             progress=progress,
         )
         result = Masks(found, span)

@@ -16,7 +16,16 @@ from remover.prompts import parse_moment
 from remover.types import Moment
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "tracker": ("auto", "builtin", "none"),
+    "tracker": (
+        "auto",
+        "builtin",
+        "none",
+        "sam2:auto",
+        "sam2:tiny",
+        "sam2:small",
+        "sam2:base-plus",
+        "sam2:large",
+    ),
     "painter": ("auto", "classic"),
     "progress": ("auto", "rich", "plain", "json", "none"),
     "color": ("auto", "always", "never"),
@@ -34,6 +43,7 @@ PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
         "`auto`, `cpu`, `cuda`, `cuda:N` or `mps`",
     ),
     "codec": (re.compile(r"[a-z0-9][a-z0-9_.-]*"), "a codec's name in small letters"),
+    "sam2_weights": (re.compile(r".+", re.DOTALL), "the path of a file"),
 }
 RIVALS: Mapping[str, str] = {
     "crf": "lossless",
@@ -55,8 +65,12 @@ class CleanOptions:
     invert_mask: bool = False
     """Remove what is outside the masks given with `--mask`."""
     tracker: str = "auto"
-    """How prompts become one mask a frame: `auto` takes the best that is installed, `builtin`
-    follows the object without weights, `none` fills the boxes, interpolated between frames."""
+    """How prompts become one mask a frame: `builtin` follows the object without weights, `none`
+    fills the boxes, interpolated between frames, `sam2:tiny`, `sam2:small`, `sam2:base-plus` and
+    `sam2:large` follow it with SAM 2 and its checkpoint, `sam2:auto` takes the size that suits
+    the machine; `auto` is SAM 2 where a checkpoint and a GPU are there, else `builtin`."""
+    sam2_weights: str | None = None
+    """The checkpoint file for SAM 2, in place of an installed one."""
     painter: str = "auto"
     """What fills the pixels that no frame shows: `auto` takes the best that is installed,
     `classic` needs no weights."""

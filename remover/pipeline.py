@@ -51,7 +51,6 @@ def clean(
     progress = progress or Silent()
     target = output or default_output(source)
     files.check_target(target, source, overwrite=options.overwrite)
-    chosen = device.resolve(options.device)
     with prepared(source, prompts, options, progress, target) as job:
         assert job.output is not None
         with files.publishing(target, overwrite=options.overwrite) as part:
@@ -68,7 +67,7 @@ def clean(
             began,
             painter=PAINTER,
             painter_licence=PAINTER_LICENCE,
-            device=chosen,
+            device=job.device,
             copied_share=totals.copied_share,
             painted_share=totals.painted_share,
             mean_confidence=totals.mean_confidence,
@@ -127,9 +126,8 @@ def dry_run(
     began = time.monotonic()
     target = output or default_output(source)
     files.check_target(target, source, overwrite=options.overwrite)
-    chosen = device.resolve(options.device)
     with prepared(source, prompts, options, progress or Silent(), target) as job:
-        return _report(job, "dry_run", source, target, prompts, options, began, device=chosen)
+        return _report(job, "dry_run", source, target, prompts, options, began, device=job.device)
 
 
 def preview(

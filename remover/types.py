@@ -298,7 +298,7 @@ class Segmentation:
     """How the masks came to be."""
 
     tracker: str
-    """``builtin``, ``none`` (boxes), ``mask`` (the user's)."""
+    """``builtin``, ``none`` (boxes), ``mask`` (the user's), ``sam2:SIZE``."""
     unsure: tuple[Shot, ...]
     """Ranges of frames where the mask may be wrong."""
     lost: tuple[Shot, ...]

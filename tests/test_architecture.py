@@ -21,7 +21,7 @@ LAYERS = [
     {"masking"},
     {"region", "preview", "report", "resolve"},
     {"segment", "fill", "shots"},
-    {"video"},
+    {"video", "weights"},
     {"pixels", "plan", "device", "files", "metrics", "config"},
     {"options"},
     {"geometry", "prompts"},
@@ -38,6 +38,8 @@ DOORS = {
     "typer": "cli",
     "rich": "cli",
     "sam2": "segment",
+    "hydra": "segment",
+    "PIL": "segment",
     "safetensors": "weights",
 }
 

@@ -51,3 +51,22 @@ def test_a_case_is_cleaned_and_scored(case, tmp_path):
 def test_a_folder_without_cases_is_an_error(tmp_path):
     with pytest.raises(InputError, match="holds no benchmark case"):
         bench.cases(tmp_path)
+
+
+def test_trackers_are_timed(case, monkeypatch):
+    from remover.segment import sam2
+
+    small = sam2.Config(16, 1, (1, 1, 2, 1), (3,), image_size=64, width=64, memory_width=16)
+    monkeypatch.setitem(sam2.CONFIGS, "tiny", small)
+    monkeypatch.setattr(bench, "NETWORK_SIDES", (64, 128))
+    assert bench.clips(case / "input.mp4") == [case / "input.mp4"]
+    (clip,) = bench.clips(case.parent)
+    results = list(bench.track_speed(clip, 4, "cpu"))
+    assert [(r.tracker, r.side) for r in results] == [
+        ("builtin", None),
+        ("sam2:tiny", 64),
+        ("sam2:tiny", 128),
+    ]
+    assert all(r.clip == "square" and r.frames == 4 and r.seconds > 0 for r in results)
+    assert bench.speed_table(results).count("| square | sam2:tiny |") == 2
+    assert json.loads(json.dumps(bench.speeds_to_json(results)))[0]["frames_per_second"] > 0

@@ -156,7 +156,13 @@ def test_unreadable_files(folders, tmp_path):
         ("feather", "101", "`--feather` takes a whole number of 0 to 100, not `101`"),
         ("crf", "64", "`--crf` takes a whole number of 0 to 63, not `64`"),
         ("seed", "-3", "`--seed` takes a whole number of 0 to 4294967295, not `-3`"),
-        ("tracker", "buildin", "`--tracker` takes `auto`, `builtin` or `none`, not `buildin`"),
+        (
+            "tracker",
+            "buildin",
+            "`--tracker` takes `auto`, `builtin`, `none`, `sam2:auto`, `sam2:tiny`, `sam2:small`, "
+            "`sam2:base-plus` or `sam2:large`, not `buildin`",
+        ),
+        ("sam2_weights", "", "`--sam2-weights` takes the path of a file, not ``"),
         ("painter", "", "`--painter` takes `auto` or `classic`, not ``"),
         (
             "device",
@@ -234,13 +240,14 @@ def test_every_option_has_help_and_a_kind():
 
 
 def test_template_is_a_comment_that_names_every_option(tmp_path):
+    unset = ("crf", "start", "end", "codec", "dilate", "sam2-weights")
     text = template()
     assert tomllib.loads(text) == {}
     file = tmp_path / "all.toml"
     lines = [
         line[1:] if line[:1] == "#" and line[1:2] != " " else line for line in text.split("\n")
     ]
-    on = [line for line in lines if not line.startswith(("crf", "start", "end", "codec", "dilate"))]
+    on = [line for line in lines if not line.startswith(unset)]
     file.write_text("\n".join(on))
     merged = settings({}, config=file, env={})
     assert (merged.clean, merged.display) == (CleanOptions(), DisplayOptions())
@@ -256,6 +263,7 @@ values = {
     "moment": st.integers(0, 10**6),
     "codec": st.sampled_from(["h264", "libx264", "ffv1"]),
     "device": st.sampled_from(["cpu", "cuda:1", "mps"]),
+    "sam2_weights": st.sampled_from(["tiny.pt", "a folder/b.pt"]),
 }
 strategies = {}
 for item in all_options().values():

@@ -88,7 +88,10 @@ Masks = Annotated[
     ),
 ]
 InvertMask = Annotated[bool | None, _switch("invert_mask", MASK)]
-Tracker = Annotated[str | None, _choice("tracker", MASK)]
+Tracker = Annotated[
+    str | None, _value("tracker", MASK, "auto|builtin|none|sam2:SIZE", CHOICES["tracker"])
+]
+Sam2Weights = Annotated[str | None, _value("sam2_weights", MASK, "FILE")]
 Dilate = Annotated[str | None, _value("dilate", MASK, "PIXELS")]
 Feather = Annotated[str | None, _value("feather", MASK, "PIXELS")]
 

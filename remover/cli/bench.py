@@ -11,10 +11,11 @@ from remover.cli.help import Verb, Verbs
 from remover.cli.session import configure, running
 from remover.errors import UsageError
 
-HELP = """Measure quality against known truth.
+HELP = """Measure quality against known truth, and the speed of the trackers.
 
 Examples:
   remover bench quality cases/ --json
+  remover bench track clip.mp4 --frames 8
   remover bench quality cases/ --prompt mask --sheets sheets/
 """
 
@@ -22,6 +23,12 @@ QUALITY_HELP = """Clean cases whose true background is known, and score the resu
 
 A case is a folder with case.json, input.mp4, clean.mp4 and masks/. Prints a
 table in Markdown, or JSON.
+"""
+
+TRACK_HELP = """Time the trackers on a video, or on the inputs of a folder of cases.
+
+Prints the frames a second of the built-in tracker and of SAM 2 tiny, with
+random weights, at 512 and 1024 pixels: a table in Markdown, or JSON.
 """
 
 PROMPTS = ("mask", "box", "both")
@@ -58,6 +65,24 @@ Sheets = Annotated[
 ]
 
 
+Videos = Annotated[
+    Path,
+    typer.Argument(
+        metavar="INPUT", help="A video, or a folder of cases.", rich_help_panel=flag.INPUT
+    ),
+]
+Frames = Annotated[
+    int,
+    typer.Option(
+        "--frames",
+        metavar="NUMBER",
+        min=2,
+        rich_help_panel=flag.INPUT,
+        help="How many frames of each video to follow through, at most.",
+    ),
+]
+
+
 @bench.callback(invoke_without_command=True)
 def _bench(ctx: typer.Context) -> None:
     if ctx.invoked_subcommand is None:
@@ -87,6 +112,41 @@ def quality(
     with running(console):
         results = _measure(folder, chosen, sheets, console)
     _print(results, console)
+
+
+@bench.command("track", cls=Verb, help=TRACK_HELP)
+def track(
+    ctx: typer.Context,
+    source: Videos,
+    frames: Frames = 8,
+    device: flag.Device = None,
+    json: flag.Json = None,
+    quiet: flag.Quiet = None,
+    verbose: flag.Verbose = 0,
+    progress: flag.Progress = None,
+    color: flag.Color = None,
+    config: flag.Config = None,
+    no_config: flag.NoConfig = False,
+) -> None:
+    """Time, print."""
+    console: Console = ctx.obj
+    options, _ = configure(console, locals())
+    with running(console):
+        from remover import bench as measure
+        from remover.device import resolve
+
+        where = resolve(options.device, prefer_gpu=True)
+        clips = measure.clips(source)
+        console.start("bench track", None)
+        results = []
+        for clip in clips:
+            for result in measure.track_speed(clip, frames, where):
+                results.append(result)
+                console.advance(result.frames)
+    if console.display.json:
+        console.data_json({"schema": SCHEMA, "speeds": measure.speeds_to_json(results)})
+    else:
+        console.data(measure.speed_table(results))
 
 
 def _measure(folder: Path, prompts: tuple[str, ...], sheets: Path | None, console: Console) -> Any:

@@ -29,6 +29,7 @@ def clean(
     mask: flag.Masks = None,
     invert_mask: flag.InvertMask = None,
     tracker: flag.Tracker = None,
+    sam2_weights: flag.Sam2Weights = None,
     dilate: flag.Dilate = None,
     feather: flag.Feather = None,
     painter: flag.Painter = None,

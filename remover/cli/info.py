@@ -135,6 +135,7 @@ def lines_of(facts: dict[str, Any]) -> list[str]:
         f"encoders   {', '.join(usable)}",
         *([f"missing    {', '.join(missing)}"] if missing else []),
         f"trackers   {', '.join(install['trackers'])}",
+        f"weights    {', '.join(install['weights']) or 'none installed'}",
         f"painters   {', '.join(install['painters'])} (by {install['painted_by']})",
         f"settings   {', '.join(install['config_files']) or 'no file'}",
     ]
@@ -217,6 +218,7 @@ def _install() -> dict[str, Any]:
     from remover.fill import PAINTER
     from remover.report import versions
     from remover.video.about import library_versions, usable_encoders
+    from remover.weights import is_installed, lock
 
     files = [Path(PROJECT_FILE), user_file()]
     libraries = library_versions()
@@ -226,6 +228,7 @@ def _install() -> dict[str, Any]:
         "libraries": libraries,
         "encoders": usable_encoders(),
         "trackers": [name for name in CHOICES["tracker"] if name != "auto"],
+        "weights": [name for name in lock() if is_installed(name)],
         "painters": [name for name in CHOICES["painter"] if name != "auto"],
         "painted_by": PAINTER,
         "config_files": [str(file) for file in files if file is not None and file.is_file()],

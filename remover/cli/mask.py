@@ -26,6 +26,7 @@ def mask(
     mask: flag.Masks = None,
     invert_mask: flag.InvertMask = None,
     tracker: flag.Tracker = None,
+    sam2_weights: flag.Sam2Weights = None,
     dilate: flag.Dilate = None,
     feather: flag.Feather = None,
     seed: flag.Seed = None,

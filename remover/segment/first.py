@@ -4,13 +4,14 @@ Everything is at the work size. Edges come from GrabCut in the neighbourhood of 
 at; a click first grows over what looks alike around it, since a box is what GrabCut needs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from remover.errors import InputError
 from remover.pixels import bounds
 from remover.segment.appearance import Appearance, describe, halve
 from remover.segment.walk import Small
@@ -67,6 +68,29 @@ class First:
     mask: Mask = field(repr=False)
     is_guess: bool = False
     """No object stood out in a box, so that the ellipse in it was taken."""
+
+
+def start_frame(object_id: int, prompts: Mapping[int, Hints]) -> int:
+    """The first frame whose hints say enough to start.
+
+    Raises:
+        InputError: There is none.
+    """
+    starts = [frame for frame, hints in prompts.items() if hints.can_start]
+    if not starts:
+        raise InputError(
+            f"object `{object_id}` has only points to avoid on frame `{min(prompts)}`",
+            hint="say what to remove as well, with `--box`, `--click` or `--mask`",
+        )
+    return min(starts)
+
+
+def nothing_found(object_id: int, frame: int) -> InputError:
+    """What to say where a prompt gives an empty mask."""
+    return InputError(
+        f"nothing was found where object `{object_id}` is pointed at on frame `{frame}`",
+        hint="point at it on a frame where it is in clear view, or draw a larger box",
+    )
 
 
 def find(picture: Small, hints: Hints, tracked: Mask | None) -> First:

@@ -18,8 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from remover.errors import InputError
-from remover.segment.first import Hints, find
+from remover.segment.first import Hints, find, nothing_found, start_frame
 from remover.segment.refine import enlarge
 from remover.segment.store import MaskStore
 from remover.segment.tracker import Step, Tracker
@@ -83,7 +82,7 @@ class ShotTrack:
         Raises:
             InputError: Nothing is found where the user pointed, or only avoided points are given.
         """
-        start = self._start()
+        start = self._start
         first, last = min(self._prompts), max(self._prompts)
         picture = read_one(self._pictures, start)
         self._resolve(start, picture, None)
@@ -94,15 +93,9 @@ class ShotTrack:
             self._sweep(last, start, scratch, backward=True)
             self._sweep(first, start, scratch)
 
+    @property
     def _start(self) -> int:
-        starts = [frame for frame, hints in self._prompts.items() if hints.can_start]
-        if not starts:
-            frame = min(self._prompts)
-            raise InputError(
-                f"object `{self._object_id}` has only points to avoid on frame `{frame}`",
-                hint="say what to remove as well, with `--box`, `--click` or `--mask`",
-            )
-        return min(starts)
+        return start_frame(self._object_id, self._prompts)
 
     def _sweep(self, origin: int, end: int, scratch: MaskStore, *, backward: bool = False) -> None:
         """Track from a frame with a mask to another frame, both included."""
@@ -128,11 +121,7 @@ class ShotTrack:
         hints = self._prompts[frame]
         found = find(picture, hints, None if step is None else step.soft > 0.5)
         if not found.mask.any() and hints.can_start:
-            raise InputError(
-                f"nothing was found where object `{self._object_id}` is pointed at "
-                f"on frame `{frame}`",
-                hint="point at it on a frame where it is in clear view, or draw a larger box",
-            )
+            raise nothing_found(self._object_id, frame)
         if found.is_guess:
             self._judgement.notes.append(
                 f"object {self._object_id} does not stand out in its box on frame {frame}; "
@@ -161,7 +150,7 @@ class ShotTrack:
         before = max(frame for frame in self._prompts if frame < index)
         after = min(frame for frame in self._prompts if frame > index)
         share = (index - before) / (after - before)
-        if before < self._start():
+        if before < self._start:
             share = 1 - share
         mine, other = share * (back.confidence + 0.05), (1 - share) * (forth.confidence + 0.05)
         weight = mine / (mine + other)

@@ -1,13 +1,13 @@
 """All objects over all shots: prompts in, label maps and an honest account out."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import cv2
 import numpy as np
 
 from remover.errors import UsageError
 from remover.segment.boxes import fill_box, interpolate, key_boxes
+from remover.segment.choose import PREFIX, Choice, Sam2
 from remover.segment.first import Hints
 from remover.segment.propagate import UNSURE, Judgement, ShotTrack, add, num_steps
 from remover.segment.store import MaskStore
@@ -35,7 +35,7 @@ def segment(
     shots: Sequence[Shot],
     store: MaskStore,
     *,
-    tracker: Literal["builtin", "none"],
+    tracker: Choice,
     progress: Progress,
 ) -> Segmentation:
     """Write the masks of every prompted object, on every frame of the shots, into ``store``.
@@ -45,16 +45,18 @@ def segment(
         prompts: What was pointed at, in coded pixels; at least one.
         shots: The frames to cover, in order. Nothing is tracked from one to another.
         store: Where the label maps go; what it holds stays.
-        tracker: ``builtin`` follows objects; ``none`` moves boxes evenly between key frames.
+        tracker: ``builtin`` follows objects; ``none`` moves boxes evenly between key frames;
+            ``Sam2`` is loaded and follows objects.
         progress: Where to say how far it is.
 
     Raises:
         InputError: Nothing is found where the user pointed.
         UsageError: A prompt that boxes alone cannot honour, with ``none``.
+        WeightsError: The checkpoint does not fit, with ``Sam2``.
     """
     if tracker == "none":
         return _move_boxes(pictures, prompts, shots, store, progress)
-    size = work_size(pictures.size)
+    size = pictures.size if isinstance(tracker, Sam2) else work_size(pictures.size)
     objects = {
         object_id: _hints(prompts, object_id, pictures.size, size)
         for object_id in sorted({prompt.object_id for prompt in prompts})
@@ -67,22 +69,47 @@ def segment(
         for object_id, by_frame in objects.items()
         for shot in shots
     ]
-    progress.start("tracking", sum(num_steps(shot, met) if met else 0 for _, shot, met in work))
-    for object_id, shot, met in work:
-        if met:
-            ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
-        else:
+    for _, shot, met in work:
+        if not met:
             judgement.is_lost[shot.start : shot.stop] = True
             judgement.confidence[shot.start : shot.stop] = 0
+    met_work = [(object_id, shot, met) for object_id, shot, met in work if met]
+    name = "builtin"
+    if isinstance(tracker, Sam2):
+        name = _run_sam2(pictures, met_work, store, judgement, progress, tracker)
+    else:
+        progress.start("tracking", sum(num_steps(shot, met) for _, shot, met in met_work))
+        for object_id, shot, met in met_work:
+            ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
     _restore_user_masks(prompts, shots, store)
     is_unsure = (_smooth(judgement.confidence) < UNSURE) & ~judgement.is_lost
     return Segmentation(
-        tracker="builtin",
+        tracker=name,
         unsure=ranges(is_unsure),
         lost=ranges(judgement.is_lost),
         confidence=judgement.confidence,
         notes=tuple(judgement.notes),
     )
+
+
+def _run_sam2(
+    pictures: Pictures,
+    work: Sequence[tuple[int, Shot, dict[int, Hints]]],
+    store: MaskStore,
+    judgement: Judgement,
+    progress: Progress,
+    tracker: Sam2,
+) -> str:
+    """Track with SAM 2; loads PyTorch. Returns the tracker's name with its size."""
+    from remover.segment.follow import Task, follow
+    from remover.segment.sam2 import load
+
+    progress.start("load", None)
+    size, network = load(tracker.checkpoint, tracker.size, tracker.device)
+    shots = sorted({shot for _, shot, _ in work})
+    tasks = [Task(shot, {n: met for n, other, met in work if other == shot}) for shot in shots]
+    follow(network, pictures, tasks, store, judgement, progress)
+    return f"{PREFIX}{size}"
 
 
 def ranges(flags: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[Shot, ...]:

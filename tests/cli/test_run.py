@@ -235,3 +235,18 @@ def wait_for(process, word):
         found += os.read(process.stderr.fileno(), 4096)
     assert word in found
     return found
+
+
+def test_a_missing_checkpoint_ends_before_any_work(remover, make_clip, tmp_path):
+    clip = make_clip()
+    asked = ("--box", "4,32,24,24", "--tracker", "sam2:tiny")
+    done = remover("clean", clip.path, *asked, "-o", "out.mkv", XDG_CACHE_HOME=str(tmp_path))
+    assert (done.returncode, done.stdout) == (5, b"")
+    assert b"error: the checkpoint of `sam2:tiny` is not installed" in done.stderr
+    assert b"(156 MB)" in done.stderr
+    assert b"--sam2-weights FILE" in done.stderr
+    assert b"scan" not in done.stderr
+    done = remover("clean", clip.path, *asked, "--sam2-weights", "gone.pt", "-o", "out.mkv")
+    assert done.returncode == 5
+    assert b"error: the checkpoint `gone.pt` is not there (`sam2:tiny` is" in done.stderr
+    assert not (tmp_path / "out.mkv").exists()

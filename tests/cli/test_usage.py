@@ -16,7 +16,7 @@ DISPLAY = {
 SHARED = DISPLAY | {
     "--avoid", "--box", "--click", "--device", "--dilate", "--end", "--feather", "--invert-mask",
     "--mask", "--no-invert-mask", "--no-overwrite", "--output", "--overwrite", "--seed", "--start",
-    "--tracker", "-o", "-y",
+    "--sam2-weights", "--tracker", "-o", "-y",
 }  # fmt: skip
 FLAGS = {
     "": {"--help", "--install-completion", "--show-completion", "--version", "-V", "-h"},
@@ -25,6 +25,7 @@ FLAGS = {
     "mask": SHARED,
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
+    "bench track": DISPLAY | {"--device", "--frames"},
     "info": DISPLAY | {"--config-template"},
     "help": {"--help", "-h"},
 }
@@ -94,6 +95,7 @@ def test_the_reference_is_up_to_date(request):
         (["clean", "a", "--click", "nan,3"], "`nan` in `--click nan,3` is not a finite", "x,y"),
         (["clean", "a", *BOX, "--crf", "99"], "`--crf` takes a whole number of 0 to 63", "--crf"),
         (["clean", "a", *BOX, "--tracker", "nine"], "`--tracker` takes `auto`,", "`none`?"),
+        (["clean", "a", *BOX, "--tracker", "sam2:huge"], "`--tracker` takes", "`sam2:large`?"),
         (["clean", "a", *BOX, "-q", "-v"], "`--quiet` and `--verbose` exclude", "leave one"),
         (["clean", "a", *BOX, "--lossless", "--crf", "3"], "`--lossless` and `--crf 3`", "leave"),
         (["clean", "a", *BOX, "--preview", "s.jpg"], "`--preview s.jpg` is no PNG file", ".png"),
