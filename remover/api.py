@@ -7,7 +7,7 @@ answer ``--help``.
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 if TYPE_CHECKING:
     from remover.report import Report
@@ -20,7 +20,7 @@ Given: TypeAlias = str | Sequence[float]
 
 def clean(
     source: PathLike,
-    output: PathLike | None = None,
+    output: "PathLike | BinaryIO | None" = None,
     *,
     box: Iterable[Given] = (),
     click: Iterable[Given] = (),
@@ -32,8 +32,9 @@ def clean(
     """Write ``source`` without what the prompts point at.
 
     Args:
-        source: A video file.
-        output: Where to write; None is ``<stem>.clean<suffix>`` beside the input.
+        source: A video file, or an image sequence: a pattern (``shot/%05d.png``) or a folder.
+        output: Where to write: a file, a pattern or folder of pictures, or an open binary stream,
+            which gets Matroska unless ``format`` says otherwise; None is beside the input.
         box: Boxes, ``x, y, w, h`` in the picture as a player shows it.
         click: Points on the object, ``x, y``.
         avoid: Points that are not the object.
@@ -53,13 +54,12 @@ def clean(
 
     quiet_libraries()
     prompts = _prompts(box, click, avoid, mask)
-    target = None if output is None else Path(output)
-    return pipeline.clean(Path(source), target, prompts, _options(options), progress)
+    return pipeline.clean(Path(source), _target(output), prompts, _options(options), progress)
 
 
 def mask(
     source: PathLike,
-    output: PathLike,
+    output: "PathLike | BinaryIO",
     *,
     box: Iterable[Given] = (),
     click: Iterable[Given] = (),
@@ -77,12 +77,21 @@ def mask(
 
     quiet_libraries()
     prompts = _prompts(box, click, avoid, mask)
-    return pipeline.mask(Path(source), Path(output), prompts, _options(options), progress)
+    return pipeline.mask(Path(source), _target(output), prompts, _options(options), progress)
+
+
+def _target(output: Any) -> Any:
+    from remover.video import Pipe
+
+    if output is None or isinstance(output, str | os.PathLike):
+        return None if output is None else Path(output)
+    return Pipe(output)
 
 
 def _options(given: dict[str, Any]) -> Any:
     from remover.config import CleanOptions
     from remover.errors import UsageError
+    from remover.options import all_options, from_text
     from remover.prompts import parse_moment
 
     known = CleanOptions.__slots__
@@ -90,6 +99,9 @@ def _options(given: dict[str, Any]) -> Any:
         if name not in known:
             raise UsageError(f"unknown option `{name}`", hint=f"options are {', '.join(known)}")
     moments = {k: parse_moment(v) for k in ("start", "end") if isinstance(v := given.get(k), str)}
+    if given.get("fps") is not None:
+        fps = from_text(all_options()["fps"], str(given["fps"]), "`fps`")
+        given = {**given, "fps": fps}
     return CleanOptions(**{**given, **moments})
 
 

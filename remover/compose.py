@@ -1,8 +1,7 @@
 """Putting fills into the untouched planes, proving that nothing else changed, and writing."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from remover.job import Job
 from remover.plan import cut_to
 from remover.region import Region
 from remover.types import COPIED, PAINTED, UNTOUCHED, Patch, Progress, Shot, VideoInfo, Window
-from remover.video import Frame, Writer
+from remover.video import Frame, Target, Written, writer_of
 
 
 @dataclass(slots=True)
@@ -25,6 +24,8 @@ class FillTotals:
     copied: int = 0
     painted: int = 0
     confidence: float = 0.0
+    written: Written = field(default_factory=Written)
+    """What the writer counted."""
 
     @property
     def copied_share(self) -> float:
@@ -79,12 +80,12 @@ def apply_patch(
     return planes
 
 
-def write_cleaned(job: Job, part: Path, seed: int, progress: Progress) -> FillTotals:
+def write_cleaned(job: Job, part: Target, seed: int, progress: Progress) -> FillTotals:
     """Decode, fill, compose and encode every frame, in one pass of bounded memory.
 
     Args:
         job: What to write, with an output planned.
-        part: The file to write.
+        part: The file or folder to write, or a pipe.
         seed: Decides what is invented.
         progress: Told of the stages ``motion`` and ``fill``.
 
@@ -93,10 +94,11 @@ def write_cleaned(job: Job, part: Path, seed: int, progress: Progress) -> FillTo
         OutputError: The file cannot be written.
     """
     assert job.output is not None
+    assert job.target is not None
     totals = FillTotals()
     patches = _patches(job, _survey(job, progress), seed)
     progress.start("fill", job.index.num_frames)
-    with Writer(job.info, job.index, job.output, part) as writer:
+    with writer_of(job.info, job.index, job.output, part, job.target) as writer:
         pending = next(patches, None)
         for frame in job.reader.frames():
             planes: Sequence[Any] = frame.planes
@@ -106,6 +108,7 @@ def write_cleaned(job: Job, part: Path, seed: int, progress: Progress) -> FillTo
                 pending = next(patches, None)
             writer.write(frame, planes)
             progress.advance()
+    totals.written = writer.written
     if totals.frames != job.plan.hole_frames:
         raise VerifyError(
             f"{job.plan.hole_frames} frames were to be filled and {totals.frames} were",

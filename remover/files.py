@@ -8,8 +8,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from remover.errors import OutputError
+from remover.errors import InputError, OutputError
+
+SPOOL_BLOCK = 1 << 20
+"""Bytes that are copied at a time."""
 
 
 def check_target(target: Path, source: Path | None, *, overwrite: bool) -> None:
@@ -63,6 +67,65 @@ def publishing(target: Path, *, overwrite: bool) -> Iterator[Path]:
         remove(part)
 
 
+def check_folder(folder: Path, *, is_taken: bool, overwrite: bool) -> None:
+    """Refuse a folder of pictures that cannot or must not be written.
+
+    Args:
+        folder: Where the pictures go; it need not exist, but the folder around it must.
+        is_taken: Whether some of them, or anything where the whole folder is meant, are there.
+        overwrite: Whether they may be replaced.
+
+    Raises:
+        OutputError: They are there already, or the folder cannot be written.
+    """
+    if is_taken and not overwrite:
+        raise OutputError(
+            f"`{folder}` has such pictures already",
+            hint="pass -y to replace them, or -o for another place",
+        )
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"`{folder}` is no folder", hint="choose another place with -o")
+    check_target(folder, None, overwrite=True)
+
+
+@contextlib.contextmanager
+def publishing_into(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A hidden folder to write pictures to, which become ``folder`` or go into it on success.
+
+    A folder that is not there or empty appears by one rename. Into one with other files the
+    pictures are moved one by one, after all of them were written and checked.
+
+    Raises:
+        OutputError: A picture appeared meanwhile and must not be replaced, or the disk is full.
+    """
+    target = folder.absolute()
+    part = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
+    try:
+        yield part
+        if target.is_dir() and any(target.iterdir()):
+            _move_into(part, target, overwrite=overwrite)
+        else:
+            if target.is_dir():
+                target.rmdir()
+            part.rename(target)
+    except OSError as error:
+        raise from_os_error(error, folder) from error
+    finally:
+        remove(part)
+
+
+def _move_into(part: Path, folder: Path, *, overwrite: bool) -> None:
+    pictures = sorted(part.iterdir())
+    appeared = [p.name for p in pictures if (folder / p.name).exists()]
+    if appeared and not overwrite:
+        raise OutputError(
+            f"`{folder / appeared[0]}` appeared while the run was going on",
+            hint="pass -y to replace it, or -o for another place",
+        )
+    for picture in pictures:
+        picture.replace(folder / picture.name)
+
+
 def from_os_error(error: OSError, target: Path) -> OutputError:
     """What an operating system's refusal to write means, in a sentence."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -114,6 +177,28 @@ def _publish_folder(part: Path, target: Path, *, overwrite: bool) -> None:
         remove(retired)
         return
     part.rename(target)
+
+
+def spooled(stream: BinaryIO, folder: Path) -> Path:
+    """A file in ``folder`` with all that ``stream`` gives.
+
+    Raises:
+        InputError: That is nothing, or it cannot be read.
+        OutputError: The disk is full.
+    """
+    path = folder / "standard-input"
+    with path.open("wb") as file:
+        try:
+            shutil.copyfileobj(stream, file, SPOOL_BLOCK)
+            file.flush()
+        except OSError as error:
+            raise from_os_error(error, path) from error
+        if not file.tell():
+            raise InputError(
+                "nothing came in through the standard input",
+                hint="check the command before the `|`",
+            )
+    return path
 
 
 def remove(path: Path) -> None:

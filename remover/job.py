@@ -15,7 +15,16 @@ from remover.resolve import check_prompts, frame_range
 from remover.segment import Choice, MaskStore, Sam2, choose
 from remover.shots import ShotFinder
 from remover.types import Plan, Progress, Prompt, Shot, VideoInfo
-from remover.video import FrameIndex, OutputPlan, Reader, RgbPictures, plan_output, probe
+from remover.video import (
+    FrameIndex,
+    FrameSource,
+    OutputPlan,
+    RgbPictures,
+    Target,
+    look_at,
+    plan_output,
+    reader_of,
+)
 
 THUMBNAIL_WIDTH = 256
 
@@ -25,7 +34,7 @@ class Job:
     """A video that was looked at and masked, and what is planned for it."""
 
     info: VideoInfo
-    reader: Reader
+    reader: FrameSource
     index: FrameIndex
     frames: Shot
     """The part to clean."""
@@ -34,6 +43,8 @@ class Job:
     masks: Masks
     region: Region
     plan: Plan
+    target: Target | None
+    """Where an output goes; None where none is asked."""
     output: OutputPlan | None
     """How the output is written; None where none is asked."""
     warnings: tuple[str, ...]
@@ -47,12 +58,12 @@ def prepared(
     prompts: Sequence[Prompt],
     options: CleanOptions,
     progress: Progress,
-    target: Path | None,
+    target: Target | None,
 ) -> Iterator[Job]:
     """Do everything that comes before the first picture is filled.
 
     Args:
-        source: The video.
+        source: A video, or an image sequence: a pattern or a folder.
         prompts: What was pointed at.
         options: Of the run.
         progress: Told of the stages, of warnings and of notes.
@@ -63,14 +74,10 @@ def prepared(
     """
     check_prompts(prompts, options)
     tracker, chosen = _tracker(prompts, options)
-    info = probe(source)
-    output_plan = None
-    if target is not None:
-        output_plan = plan_output(
-            info, target, codec=options.codec, crf=options.crf, lossless=options.lossless
-        )
+    info = look_at(source, options.fps)
+    output_plan = None if target is None else _planned(info, target, options)
     with files.work_folder() as work:
-        reader = Reader(info)
+        reader = reader_of(info)
         shots = _scan(reader, info, progress)
         index = reader.index
         frames = frame_range(options.start, options.end, index)
@@ -106,6 +113,7 @@ def prepared(
                 masks=masks,
                 region=region,
                 plan=plan,
+                target=target,
                 output=output_plan,
                 warnings=warnings,
                 device=chosen,
@@ -124,7 +132,18 @@ def _tracker(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[Choice, 
     return tracker, tracker.device if isinstance(tracker, Sam2) else chosen
 
 
-def _scan(reader: Reader, info: VideoInfo, progress: Progress) -> tuple[Shot, ...]:
+def _planned(info: VideoInfo, target: Target, options: CleanOptions) -> OutputPlan:
+    return plan_output(
+        info,
+        target,
+        codec=options.codec,
+        crf=options.crf,
+        lossless=options.lossless,
+        container=options.format,
+    )
+
+
+def _scan(reader: FrameSource, info: VideoInfo, progress: Progress) -> tuple[Shot, ...]:
     """Decode everything once: count the frames, keep their times, find the cuts."""
     progress.start("scan", info.num_frames_hint or None)
     finder = ShotFinder()

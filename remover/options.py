@@ -3,10 +3,12 @@
 import ast
 import difflib
 import inspect
+import math
 import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn
@@ -27,6 +29,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
         "sam2:large",
     ),
     "painter": ("auto", "classic"),
+    "format": ("matroska", "mp4", "nut", "y4m", "mpegts"),
     "progress": ("auto", "rich", "plain", "json", "none"),
     "color": ("auto", "always", "never"),
 }
@@ -45,6 +48,7 @@ PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "codec": (re.compile(r"[a-z0-9][a-z0-9_.-]*"), "a codec's name in small letters"),
     "sam2_weights": (re.compile(r".+", re.DOTALL), "the path of a file"),
 }
+MAX_RATE = 1000
 RIVALS: Mapping[str, str] = {
     "crf": "lossless",
     "lossless": "crf",
@@ -55,6 +59,8 @@ RIVALS: Mapping[str, str] = {
 
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True}
 _BOOLEANS |= {"0": False, "false": False, "no": False, "off": False}
+_TYPES = {"bool": bool, "int": int, "str": str, "moment": Moment, "rate": Fraction}
+_RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -62,6 +68,8 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 class CleanOptions:
     """What decides the result; each field is a flag, a variable and a key of the files."""
 
+    fps: Fraction | None = None
+    """Pictures a second of an image sequence, 24 unless you say otherwise."""
     invert_mask: bool = False
     """Remove what is outside the masks given with `--mask`."""
     tracker: str = "auto"
@@ -95,6 +103,8 @@ class CleanOptions:
     lossless."""
     lossless: bool = False
     """Write the codec's lossless mode: what was not touched is identical in the file."""
+    format: str | None = None
+    """Container of the output; left out, the suffix says, and a pipe gets `matroska`."""
     overwrite: bool = False
     """Replace the output if it exists."""
 
@@ -153,7 +163,7 @@ class Option(NamedTuple):
 
     name: str
     kind: str
-    """``bool``, ``int``, ``str`` or ``moment``."""
+    """``bool``, ``int``, ``str``, ``moment`` or ``rate``."""
     default: Any
     optional: bool
     """Whether None is a value."""
@@ -180,6 +190,8 @@ class Option(NamedTuple):
             return f"a whole number of {low} to {high}"
         if self.name in PATTERNS:
             return PATTERNS[self.name][1]
+        if self.kind == "rate":
+            return "a frame rate (`24`, `23.976` or `24000/1001`)"
         return "`true` or `false`" if self.kind == "bool" else "a frame (`45`) or a time (`1.5s`)"
 
 
@@ -215,6 +227,10 @@ def from_text(option: Option, text: str, subject: str) -> Any:
         value = int(text)
     elif option.kind == "moment":
         value = parse_moment(text, what=subject)
+    elif option.kind == "rate":
+        value = _rate(text)
+        if value is None:
+            _refuse(option, text, subject)
     else:
         value = text
     check(option, value, subject)
@@ -229,6 +245,8 @@ def from_toml(option: Option, value: object, subject: str) -> Any:
     """
     if option.kind == "moment" and type(value) in (str, int):
         return from_text(option, str(value), subject)
+    if option.kind == "rate" and type(value) in (str, int, float):
+        return from_text(option, str(value), subject)
     check(option, value, subject)
     return value
 
@@ -241,8 +259,7 @@ def check(option: Option, value: object, subject: str) -> None:
     """
     if value is None and option.optional:
         return
-    expected = {"bool": bool, "int": int, "str": str, "moment": Moment}[option.kind]
-    if type(value) is not expected:
+    if type(value) is not _TYPES[option.kind]:
         _refuse(option, value, subject)
     low, high = RANGES.get(option.name, (None, None))
     if isinstance(value, int) and low is not None and high is not None and not low <= value <= high:
@@ -253,6 +270,20 @@ def check(option: Option, value: object, subject: str) -> None:
             _refuse(option, value, subject)
         if option.name in CHOICES and value not in CHOICES[option.name]:
             _refuse(option, value, subject)
+
+
+def _rate(text: str) -> Fraction | None:
+    """A frame rate above 0 and at most 1000; decimals near an NTSC rate mean that rate."""
+    if _RATE.fullmatch(text.strip()) is None:
+        return None
+    try:
+        value = Fraction(text.strip())
+    except ZeroDivisionError:
+        return None
+    if value.denominator != 1 and "." in text:
+        broadcast = Fraction(math.ceil(value) * 1000, 1001)
+        value = broadcast if abs(broadcast - value) < Fraction(1, 200) else value
+    return value if 0 < value <= MAX_RATE else None
 
 
 def nearest(
@@ -293,7 +324,8 @@ def _tables() -> dict[str, tuple[Option, ...]]:
 
 def _option(name: str, annotation: object, default: object, text: str) -> Option:
     written = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    kind = "moment" if "Moment" in written else written.removesuffix(" | None")
+    bare = written.removesuffix(" | None").rpartition(".")[2]
+    kind = {"Moment": "moment", "Fraction": "rate"}.get(bare, bare)
     return Option(name, kind, default, "None" in written, text)
 
 

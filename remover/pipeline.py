@@ -4,6 +4,7 @@
 and write, verify, publish. ``mask``, ``preview`` and ``dry_run`` stop on the way.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from remover import device, files
+from remover import delivery, device, files
 from remover import preview as sheets
 from remover.compose import write_cleaned
 from remover.config import CleanOptions
@@ -22,12 +23,12 @@ from remover.job import Job, prepared
 from remover.report import Promises, Report, versions
 from remover.segment import write_mask_folder
 from remover.types import Moment, Progress, Prompt, Silent
-from remover.video import GrayWriter, is_video_name, verify
+from remover.video import GrayWriter, Pipe, Target, is_video_name, verify_output
 
 
 def clean(
     source: Path,
-    output: Path | None,
+    output: Target | None,
     prompts: Sequence[Prompt],
     options: CleanOptions,
     progress: Progress | None = None,
@@ -35,8 +36,9 @@ def clean(
     """Write ``source`` without what ``prompts`` point at.
 
     Args:
-        source: A video file.
-        output: Where to write; None is ``<stem>.clean<suffix>`` beside the input.
+        source: A video file, or an image sequence: a pattern (``shot/%05d.png``) or a folder.
+        output: Where to write: a file, a pattern or folder of pictures, or a pipe; None is
+            beside the input, ``<stem>.clean<suffix>`` or ``<folder>.clean``.
         prompts: Boxes, clicks and masks.
         options: How.
         progress: Where to say how far it is.
@@ -49,14 +51,17 @@ def clean(
     """
     began = time.monotonic()
     progress = progress or Silent()
-    target = output or default_output(source)
-    files.check_target(target, source, overwrite=options.overwrite)
+    target = output or delivery.default_output(source)
+    delivery.check(target, source, options)
     with prepared(source, prompts, options, progress, target) as job:
         assert job.output is not None
-        with files.publishing(target, overwrite=options.overwrite) as part:
+        delivery.say_format(target, job.output.container, progress)
+        with delivery.delivering(target, source, options) as part:
             totals = write_cleaned(job, part, options.seed, progress)
             progress.start("verify", None)
-            verified = verify(part, job.info, job.index, job.output)
+            times_equal, streams_equal = verify_output(
+                part, job.info, job.index, job.output, totals.written
+            )
         return _report(
             job,
             "clean",
@@ -73,16 +78,16 @@ def clean(
             mean_confidence=totals.mean_confidence,
             promises=Promises(
                 samples_changed_outside=0,
-                frames_equal=verified.num_frames == job.index.num_frames,
-                times_equal=verified.times_equal,
-                streams_equal=verified.streams_equal,
+                frames_equal=True,
+                times_equal=times_equal,
+                streams_equal=streams_equal,
             ),
         )
 
 
 def mask(
     source: Path,
-    output: Path,
+    output: Target,
     prompts: Sequence[Prompt],
     options: CleanOptions,
     progress: Progress | None = None,
@@ -90,8 +95,11 @@ def mask(
     """Write only the masks, grown by ``dilate``: a folder of PNGs or a lossless gray video."""
     began = time.monotonic()
     progress = progress or Silent()
-    files.check_target(output, source, overwrite=options.overwrite)
-    if output.suffix and not is_video_name(output) and not output.is_dir():
+    container = options.format or ("matroska" if isinstance(output, Pipe) else None)
+    is_video = container is not None or (isinstance(output, Path) and is_video_name(output))
+    if isinstance(output, Path):
+        files.check_target(output, source, overwrite=options.overwrite)
+    if isinstance(output, Path) and output.suffix and not is_video and not output.is_dir():
         raise OutputError(
             f"masks cannot be written to `{output}`",
             hint="name a folder (masks/) or a video (masks.mkv, masks.mp4, masks.mov)",
@@ -103,13 +111,13 @@ def mask(
         shown = (
             job.region.mask(i) if first <= i < stop else empty for i in range(job.index.num_frames)
         )
-        with files.publishing(output, overwrite=options.overwrite) as part:
-            if is_video_name(output):
-                with GrayWriter(part, output, job.info, job.index) as writer:
+        with _publishing_masks(output, options) as part:
+            if is_video:
+                with GrayWriter(part, output, job.info, job.index, container) as writer:
                     for one in shown:
                         writer.write(one)
                         progress.advance()
-            else:
+            elif isinstance(part, Path):
                 part.mkdir()
                 write_mask_folder(_counted(shown, progress), part, job.info, job.index.num_frames)
         return _report(job, "mask", source, output, prompts, options, began)
@@ -117,15 +125,15 @@ def mask(
 
 def dry_run(
     source: Path,
-    output: Path | None,
+    output: Target | None,
     prompts: Sequence[Prompt],
     options: CleanOptions,
     progress: Progress | None = None,
 ) -> Report:
     """Plan as ``clean`` would, write nothing."""
     began = time.monotonic()
-    target = output or default_output(source)
-    files.check_target(target, source, overwrite=options.overwrite)
+    target = output or delivery.default_output(source)
+    delivery.check(target, source, options)
     with prepared(source, prompts, options, progress or Silent(), target) as job:
         return _report(job, "dry_run", source, target, prompts, options, began, device=job.device)
 
@@ -157,9 +165,14 @@ def preview(
         return _report(job, "preview", source, sheet, prompts, options, began)
 
 
-def default_output(source: Path) -> Path:
-    """``<stem>.clean<suffix>`` beside the input."""
-    return source.with_name(f"{source.stem}.clean{source.suffix}")
+@contextlib.contextmanager
+def _publishing_masks(output: Target, options: CleanOptions) -> Iterator[Target]:
+    """Where to write masks now: a hidden path that is published in the end, or the pipe."""
+    if isinstance(output, Pipe):
+        yield output
+        return
+    with files.publishing(output, overwrite=options.overwrite) as part:
+        yield part
 
 
 def _counted(masks: Iterator[Any], progress: Progress) -> Iterator[Any]:
@@ -172,7 +185,7 @@ def _report(
     job: Job,
     command: str,
     source: Path,
-    target: Path,
+    target: Target,
     prompts: Sequence[Prompt],
     options: CleanOptions,
     began: float,
@@ -182,7 +195,7 @@ def _report(
     return Report(
         command=command,
         input=source,
-        output=target,
+        output=target if isinstance(target, Path) else Path(target.name),
         options={k: _plain(v) for k, v in asdict(options).items()},
         prompts=tuple(p.text for p in prompts),
         plan=job.plan,

@@ -217,6 +217,13 @@ class VideoInfo:
     others: tuple[StreamInfo, ...] = ()
     num_chapters: int = 0
     warnings: tuple[str, ...] = ()
+    pictures: tuple[Path, ...] = field(default=(), repr=False)
+    """The files of an image sequence in order; empty for a video file."""
+
+    @property
+    def head(self) -> Path:
+        """The file that says which streams there are: a sequence's first picture, else itself."""
+        return self.pictures[0] if self.pictures else self.path
 
 
 class Pictures(Protocol):

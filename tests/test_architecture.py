@@ -19,7 +19,7 @@ LAYERS = [
     {"compose"},
     {"job"},
     {"masking"},
-    {"region", "preview", "report", "resolve"},
+    {"region", "preview", "report", "resolve", "delivery"},
     {"segment", "fill", "shots"},
     {"video", "weights"},
     {"pixels", "plan", "device", "files", "metrics", "config"},

@@ -14,6 +14,10 @@ from remover.options import CHOICES, all_options
 
 INPUT, MASK, QUALITY, OUTPUT, DISPLAY = "Input", "Mask", "Quality", "Output", "Display"
 
+INPUT_HELP = (
+    "The video; a pattern (`shot/%05d.png`) or a folder of pictures; or `-` for the standard input."
+)
+
 DEVICES = ("auto", "cpu", "cuda", "mps")
 CODECS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1", "mpeg4", "gif")
 
@@ -56,8 +60,9 @@ def _prompt(name: str, metavar: str, text: str) -> Any:
 
 Input = Annotated[
     Path,
-    typer.Argument(metavar="INPUT", help="The video.", rich_help_panel=INPUT, show_default=False),
+    typer.Argument(metavar="INPUT", help=INPUT_HELP, rich_help_panel=INPUT, show_default=False),
 ]
+Fps = Annotated[str | None, _value("fps", INPUT, "RATE")]
 Start = Annotated[str | None, _value("start", INPUT, "MOMENT")]
 End = Annotated[str | None, _value("end", INPUT, "MOMENT")]
 
@@ -109,7 +114,8 @@ Output = Annotated[
         "-o",
         metavar="FILE",
         rich_help_panel=OUTPUT,
-        help="Where to write; `<stem>.clean<suffix>` beside the input when left out.",
+        help="Where to write: a file, a pattern (`out/%05d.png`), or `-` for the standard output; "
+        "`<stem>.clean<suffix>` beside the input when left out.",
     ),
 ]
 MaskOutput = Annotated[
@@ -119,9 +125,11 @@ MaskOutput = Annotated[
         "-o",
         metavar="MASKS",
         rich_help_panel=OUTPUT,
-        help="Where to write: a folder for one PNG a frame, or a video (.mkv, .mp4, .mov).",
+        help="Where to write: a folder for one PNG a frame, a video (.mkv, .mp4, .mov), or `-` "
+        "for a video on the standard output.",
     ),
 ]
+Format = Annotated[str | None, _choice("format", OUTPUT)]
 Overwrite = Annotated[bool | None, _switch("overwrite", OUTPUT, "-y")]
 DryRun = Annotated[
     bool,

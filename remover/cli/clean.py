@@ -6,7 +6,7 @@ import typer
 
 from remover.cli import arguments as flag
 from remover.cli.console import Console
-from remover.cli.session import Request, present, running, understand
+from remover.cli.session import Request, as_typed, connected, present, running, understand
 from remover.errors import UsageError
 
 HELP = """Remove something from a video.
@@ -15,12 +15,14 @@ Examples:
   remover clean clip.mp4 --box 10,20,80,60
   remover clean clip.mp4 --click 120,80 --avoid 40,80@2.5s -o out.mp4
   remover clean clip.mp4 --mask logo.png --preview sheet.png
+  remover clean shot/%05d.png --fps 24 --box 10,20,80,60 -o out/%05d.png
 """
 
 
 def clean(
     ctx: typer.Context,
     source: flag.Input,
+    fps: flag.Fps = None,
     start: flag.Start = None,
     end: flag.End = None,
     box: flag.Boxes = None,
@@ -39,6 +41,7 @@ def clean(
     seed: flag.Seed = None,
     device: flag.Device = None,
     output: flag.Output = None,
+    format: flag.Format = None,
     overwrite: flag.Overwrite = None,
     dry_run: flag.DryRun = False,
     preview: flag.Preview = None,
@@ -56,7 +59,7 @@ def clean(
     _check_stops(given)
     request = understand(console, given)
     with running(console):
-        report = _call(request, given, console)
+        report = as_typed(request, _call(request, given, console))
     present(console, report, as_data=dry_run)
 
 
@@ -76,12 +79,10 @@ def _check_stops(given: dict[str, Any]) -> None:
 def _call(request: Request, given: dict[str, Any], console: Console) -> Any:
     from remover import pipeline
 
-    if given["dry_run"]:
-        return pipeline.dry_run(
-            request.source, request.output, request.prompts, request.options, console
-        )
-    if given["preview"] is not None:
-        return pipeline.preview(
-            request.source, given["preview"], request.prompts, request.options, console
-        )
-    return pipeline.clean(request.source, request.output, request.prompts, request.options, console)
+    prompts, options = request.prompts, request.options
+    with connected(console, request) as (source, output):
+        if given["dry_run"]:
+            return pipeline.dry_run(source, output, prompts, options, console)
+        if given["preview"] is not None:
+            return pipeline.preview(source, given["preview"], prompts, options, console)
+        return pipeline.clean(source, output, prompts, options, console)

@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from remover.cli.progress import Bars, JsonLines, Lines, NoProgress, Stages
 from remover.config import is_debugging, is_dumb_terminal, use_color
@@ -67,6 +67,21 @@ class Console:
                 payload = payload[os.write(self._stdout, payload) :]
         except BrokenPipeError:
             close_stdout()
+
+    def data_stream(self) -> BinaryIO:
+        """The real stdout for bytes, unbuffered; only inside ``run``."""
+        assert self._stdout is not None
+        return cast(BinaryIO, open(self._stdout, "wb", buffering=0, closefd=False))
+
+    @staticmethod
+    def input_stream() -> BinaryIO:
+        """Stdin for bytes."""
+        return cast(BinaryIO, open(0, "rb", closefd=False))
+
+    @staticmethod
+    def is_terminal(number: int) -> bool:
+        """Whether descriptor ``number`` (0 stdin, 1 stdout) is a terminal."""
+        return os.isatty(number)
 
     def data_json(self, value: Mapping[str, Any]) -> None:
         """Write one object to stdout."""

@@ -4,7 +4,7 @@ import typer
 
 from remover.cli import arguments as flag
 from remover.cli.console import Console
-from remover.cli.session import present, running, understand
+from remover.cli.session import as_typed, connected, present, running, understand
 
 HELP = """Write only the masks, to look at, edit and give back with --mask.
 
@@ -18,6 +18,7 @@ def mask(
     ctx: typer.Context,
     source: flag.Input,
     output: flag.MaskOutput,
+    fps: flag.Fps = None,
     start: flag.Start = None,
     end: flag.End = None,
     box: flag.Boxes = None,
@@ -31,6 +32,7 @@ def mask(
     feather: flag.Feather = None,
     seed: flag.Seed = None,
     device: flag.Device = None,
+    format: flag.Format = None,
     overwrite: flag.Overwrite = None,
     json: flag.Json = None,
     quiet: flag.Quiet = None,
@@ -47,5 +49,6 @@ def mask(
     with running(console):
         from remover import pipeline
 
-        report = pipeline.mask(request.source, output, request.prompts, request.options, console)
-    present(console, report)
+        with connected(console, request) as (path, target):
+            report = pipeline.mask(path, target, request.prompts, request.options, console)
+    present(console, as_typed(request, report))

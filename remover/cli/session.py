@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,9 @@ from remover.version import __version__
 
 if TYPE_CHECKING:
     from remover.report import Report
+
+PIPE = "-"
+"""How the standard input or output is written on the command line."""
 
 PROMPT_PARSERS: Mapping[str, Callable[[str], Prompt]] = {
     "box": parsers.parse_box,
@@ -33,6 +36,16 @@ class Request:
     output: Path | None
     prompts: tuple[Prompt, ...]
     options: CleanOptions
+
+    @property
+    def is_piped_in(self) -> bool:
+        """Whether the video comes from the standard input."""
+        return str(self.source) == PIPE
+
+    @property
+    def is_piped_out(self) -> bool:
+        """Whether it goes to the standard output."""
+        return str(self.output) == PIPE
 
 
 def configure(console: Console, given: Mapping[str, Any]) -> tuple[CleanOptions, list[str]]:
@@ -63,17 +76,63 @@ def understand(console: Console, given: Mapping[str, Any]) -> Request:
     options, lines = configure(console, given)
     prompts = read_prompts(given)
     request = Request(given["source"], given["output"], prompts, options)
-    for path, name in ((request.source, "INPUT"), (request.output, "--output")):
-        if str(path) == "-":
-            raise UsageError(
-                f"`{name}` cannot be `-`: a pipe cannot be read twice, or checked once written",
-                hint="name a file",
-            )
+    _check_pipes(console, request, writes=not (given.get("dry_run") or given.get("preview")))
     console.note(f"remover {__version__}: {request.source}")
     if console.display.verbose:
         for line in lines:
             console.note(f"  {line}")
     return request
+
+
+def _check_pipes(console: Console, request: Request, *, writes: bool) -> None:
+    """Refuse what cannot come from stdin or go to stdout."""
+    if request.is_piped_in and console.is_terminal(0):
+        raise UsageError(
+            "`INPUT` is `-`, but the standard input is a terminal",
+            hint="pipe a video in, as `cat clip.mkv | remover clean - --box ... -o out.mkv`",
+        )
+    if request.is_piped_in and request.output is None and writes:
+        raise UsageError(
+            "`INPUT` is `-`, so no name for the output follows from it",
+            hint="pass `-o FILE`, or `-o -` for the standard output",
+        )
+    if not request.is_piped_out or not writes:
+        return
+    if console.display.json:
+        raise UsageError(
+            "`--json` and `-o -` exclude each other: both write to the standard output",
+            hint="write the video to a file, or leave out `--json`",
+        )
+    if console.is_terminal(1):
+        raise UsageError(
+            "`--output` is `-`, but the standard output is a terminal",
+            hint="pipe it into a program, as `... -o - | ffprobe -`, or name a file",
+        )
+
+
+@contextlib.contextmanager
+def connected(console: Console, request: Request) -> Iterator[tuple[Path, Any]]:
+    """The source and the output for the pipeline, with what ``-`` stands for put in.
+
+    The standard input is copied to a private file first, since it is read more than once; the
+    file is removed when the block ends. Runs inside ``running``, which guards the standard output.
+
+    Raises:
+        InputError: Nothing comes in.
+        OutputError: There is no room for the copy.
+    """
+    output: Any = request.output
+    if request.is_piped_out:
+        from remover.video import Pipe
+
+        output = Pipe(console.data_stream())
+    if not request.is_piped_in:
+        yield request.source, output
+        return
+    from remover import files
+
+    with files.work_folder() as folder:
+        yield files.spooled(console.input_stream(), folder), output
 
 
 def read_prompts(given: Mapping[str, Any]) -> tuple[Prompt, ...]:
@@ -102,6 +161,11 @@ def running(console: Console) -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         raise Interrupted(ExitCode.SIGINT) from None
+
+
+def as_typed(request: Request, report: "Report") -> "Report":
+    """``report`` with ``-`` as its input where that was typed, not the copy that was read."""
+    return replace(report, input=request.source) if request.is_piped_in else report
 
 
 def present(console: Console, report: "Report", *, as_data: bool = False) -> None:

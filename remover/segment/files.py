@@ -1,6 +1,5 @@
 """A user's own masks: an image, a folder of images or a video, in and out."""
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from remover.errors import InputError, OutputError
 from remover.geometry import shown_size, to_coded_mask, to_shown_mask
 from remover.segment.store import MaskStore
 from remover.types import Mask, Size, VideoInfo
+from remover.video import natural_key
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 """Still images that a mask may be, lower case."""
@@ -95,12 +95,6 @@ def write_mask_folder(
                 f"cannot write `{target.name}`: {error.strerror}",
                 hint="check the free space and the rights of the output folder",
             ) from error
-
-
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """A sorting key by which ``2.png`` comes before ``10.png``."""
-    parts = re.split(r"(\d+)", name.lower())
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
 
 
 def _put_all(

@@ -87,6 +87,9 @@ ENCODERS: tuple[Encoder, ...] = (
     Encoder("ffvhuff", "ffvhuff", lossless={}, keeps_fields=True),
     Encoder("utvideo", "utvideo", lossless={}, keeps_fields=True),
     Encoder("magicyuv", "magicyuv", lossless={}, keeps_fields=True),
+    Encoder("tiff", "tiff", options={"compression_algo": "deflate"}, lossless={}),
+    Encoder("dpx", "dpx", lossless={}),
+    Encoder("rawvideo", "rawvideo", lossless={}, keeps_fields=True),
 )
 
 BY_NAME = {encoder.name: encoder for encoder in ENCODERS}
@@ -96,6 +99,15 @@ ALIASES = {"h265": "hevc", "x264": "libx264", "x265": "libx265", "mpeg2": "mpeg2
 
 PALETTE = PixelLayout("pal8", "rgb", 8, planar=False, order=(2, 1, 0, 3), has_alpha=True)
 """What a GIF stores; only ever an output format."""
+
+Y4M_FORMATS = (
+    *("gray", "gray9le", "gray10le", "gray12le", "gray16le"),
+    *("yuv420p", "yuv420p9le", "yuv420p10le", "yuv420p12le", "yuv420p14le", "yuv420p16le"),
+    *("yuv422p", "yuv422p9le", "yuv422p10le", "yuv422p12le", "yuv422p14le", "yuv422p16le"),
+    *("yuv444p", "yuv444p9le", "yuv444p10le", "yuv444p12le", "yuv444p14le", "yuv444p16le"),
+    "yuv411p",
+)
+"""What a Y4M file can hold."""
 
 PRORES_PROFILES = {
     "Proxy": "proxy",
@@ -130,7 +142,10 @@ def pixel_formats(encoder: Encoder, source: PixelLayout) -> list[tuple[str, Pixe
     if encoder.name == "gif":
         return [("pal8", PALETTE)]
     found = []
-    for pixel_format in av.Codec(encoder.name, "w").video_formats or ():
+    formats = av.Codec(encoder.name, "w").video_formats or ()
+    if encoder.name == "rawvideo":  # takes any, but Y4M does not
+        formats = [av.VideoFormat(name) for name in Y4M_FORMATS]
+    for pixel_format in formats:
         try:
             held, _ = held_format(pixel_format.name)
         except KeyError:

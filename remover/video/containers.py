@@ -12,6 +12,7 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 
 from remover.errors import OutputError
+from remover.video.pipe import Pipe, Target
 from remover.video.sources import is_picture_attached
 
 MUXERS = {
@@ -28,6 +29,7 @@ MUXERS = {
     ".gif": "gif",
     ".nut": "nut",
     ".flv": "flv",
+    ".y4m": "yuv4mpegpipe",
 }
 """Suffixes that can be written, and FFmpeg's muxer for each."""
 
@@ -36,6 +38,7 @@ FALLBACKS = {
     "gif": ("gif",),
     "avi": ("h264",),
     "flv": ("h264",),
+    "yuv4mpegpipe": ("rawvideo",),
 }
 """Codecs to write where the source's own cannot be, the best first."""
 
@@ -52,6 +55,18 @@ MIRRORING = frozenset({"mp4", "mov"})
 
 REORDERING = frozenset({"mp4", "mov", "matroska", "webm", "mpegts", "nut", "flv"})
 """Muxers that keep presentation times, so that pictures may be stored out of order."""
+
+SEQUENCE = "image2"
+"""FFmpeg's name of numbered pictures, each a file of its own."""
+
+PICTURES_ONLY = {SEQUENCE: "an image sequence", "yuv4mpegpipe": "Y4M"}
+"""Outputs without any other stream, as they are called."""
+
+STILL_OR_RAW = frozenset({"tiff", "dpx", "rawvideo"})
+"""Codecs that only those are written with."""
+
+FRAGMENTED = "+frag_keyframe+default_base_moof+delay_moov"
+"""MP4 without seeking; the delay keeps the pictures at their times against the sound."""
 
 MOV_FAMILY = frozenset({"mp4", "mov"})
 
@@ -125,6 +140,7 @@ PICTURE_CODECS = {
         ]
     ),
     "gif": frozenset({"gif"}),
+    "yuv4mpegpipe": frozenset({"rawvideo"}),
     "nut": frozenset(
         ["h264", "hevc", "av1", "vp9", "vp8", "ffv1", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg"]
     ),
@@ -155,11 +171,11 @@ class StreamPlan:
         return f"{what} is left out: {self.reason or f'{container} cannot hold it'}"
 
 
-def muxer_of(path: Path, container: str | None = None) -> str:
+def muxer_of(path: Target, container: str | None = None) -> str:
     """The muxer for an output path.
 
     Args:
-        path: The output's final name.
+        path: The output's final name, or a pipe (Matroska by default).
         container: A suffix without dot or a muxer's name, to use in place of the suffix.
 
     Raises:
@@ -167,6 +183,8 @@ def muxer_of(path: Path, container: str | None = None) -> str:
     """
     if container is not None and container in MUXERS.values():
         return container
+    if isinstance(path, Pipe):
+        return muxer_of(Path(f"pipe.{container or 'mkv'}"))
     suffix = f".{container}" if container else path.suffix.lower()
     if suffix in MUXERS:
         return MUXERS[suffix]
@@ -187,15 +205,17 @@ def is_video_name(path: Path) -> bool:
     return path.suffix.lower() in MUXERS
 
 
-def mux_options(muxer: str, path: Path) -> dict[str, str]:
+def mux_options(muxer: str, path: Target) -> dict[str, str]:
     """Options of the muxer, bitexact so that nothing depends on when and where it runs."""
     options = {"fflags": "+bitexact"}
     if muxer == "mp4":
-        options["movflags"] = "+faststart"
+        options["movflags"] = FRAGMENTED if isinstance(path, Pipe) else "+faststart"
+    if muxer == "yuv4mpegpipe":
+        options["strict"] = "-1"  # depths above 8 bits, which every reader knows by now
     if muxer == "avi":
         # Moving everything by part of a frame would leave holes between the pictures.
         options["avoid_negative_ts"] = "disabled"
-    if muxer == "mpegts" and path.suffix.lower() in (".m2ts", ".mts"):
+    if muxer == "mpegts" and isinstance(path, Path) and path.suffix.lower() in (".m2ts", ".mts"):
         options["mpegts_m2ts_mode"] = "1"
     return options
 
@@ -203,6 +223,8 @@ def mux_options(muxer: str, path: Path) -> dict[str, str]:
 def takes_encoder(muxer: str, encoder: str, codec: str) -> bool:
     """Whether a container of this kind can hold what ``encoder`` writes (``codec``)."""
     if codec not in PICTURE_CODECS.get(muxer, {codec}):
+        return False
+    if codec in STILL_OR_RAW and muxer not in ("yuv4mpegpipe", SEQUENCE):
         return False
     with av.open(io.BytesIO(), "w", format=muxer) as trial:
         try:
@@ -228,6 +250,8 @@ def _plan(stream: Stream, muxer: str) -> StreamPlan:
         return planned("drop")
     if stream.type == "unknown":
         return planned("drop", "its type is unknown")
+    if muxer in (SEQUENCE, "yuv4mpegpipe"):
+        return planned("drop", f"{PICTURES_ONLY[muxer]} holds pictures only")
     if muxer == "mpegts" and codec not in MPEGTS_CODECS:
         return planned("drop", f"{muxer} cannot hold `{codec}`")
     is_misplaced = is_cover(stream) and (

@@ -18,7 +18,7 @@ from remover.video.facts import CONVERTER_MATRICES
 from remover.video.layouts import Plane, convert, held_format, read_planes
 from remover.video.packets import Tally, claimed_end, has_grid, pictures
 from remover.video.sources import main_stream, open_input
-from remover.video.values import Damage, Frame, FrameIndex, repair_times
+from remover.video.values import Damage, Frame, FrameIndex, FrameSource, repair_times
 
 MAX_LISTED = 1000
 """How many damaged frames are remembered by number."""
@@ -47,7 +47,7 @@ class _Record:
         time = _time(frame)
         self.pts.append(NO_TIME if time is None else time)
         self.durations.append(frame.duration or 0)
-        self.checks.append(_checksum(planes))
+        self.checks.append(checksum(planes))
         if frame.key_frame:
             self.keyframes.append(number)
         if frame.is_corrupt and len(self.corrupt) < MAX_LISTED:
@@ -209,7 +209,7 @@ class Reader:
         return Frame(number, int(index.pts[number]), int(index.durations[number]), planes, held)
 
     def _is_same(self, frame: Frame) -> bool:
-        return _checksum(frame.planes) == int(self.index.checks[frame.index])
+        return checksum(frame.planes) == int(self.index.checks[frame.index])
 
     def _held(self, native: VideoFrame, number: int) -> VideoFrame:
         """``native`` in the layout of the video.
@@ -239,7 +239,7 @@ class Reader:
 class RgbPictures:
     """The pictures of a reader as R'G'B', decoded when asked for."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: FrameSource) -> None:
         """Read from ``reader``, which must have been scanned."""
         self._reader = reader
 
@@ -268,7 +268,8 @@ def _time(frame: VideoFrame) -> int | None:
     return frame.pts if frame.pts is not None else frame.dts
 
 
-def _checksum(planes: Sequence[Plane]) -> int:
+def checksum(planes: Sequence[Plane]) -> int:
+    """A number that differs where pictures do, from some of their rows."""
     value = 0
     for plane in planes:
         value = zlib.crc32(np.ascontiguousarray(plane[::CHECKED_ROWS]).data, value)

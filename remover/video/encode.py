@@ -26,6 +26,7 @@ from remover.video.containers import (
     FALLBACKS,
     MIRRORING,
     REORDERING,
+    SEQUENCE,
     SIDE_ALPHA,
     TURNING,
     StreamPlan,
@@ -36,7 +37,9 @@ from remover.video.containers import (
 )
 from remover.video.facts import RANGE_FULL, RANGE_LIMITED
 from remover.video.notes import codec_notes, feature_notes, format_notes
+from remover.video.pipe import Target
 from remover.video.sources import open_input
+from remover.video.stills import CODECS, is_pattern_name, is_pictures_target
 
 MAX_CLOCK = 65535
 """Largest denominator of a frame rate that MPEG-4 can write."""
@@ -67,11 +70,13 @@ class OutputPlan:
     streams: tuple[StreamPlan, ...] = ()
     """What happens to the other streams."""
     warnings: tuple[str, ...] = ()
+    is_sequence: bool = False
+    """Whether every picture is a file of its own."""
 
 
 def plan_output(
     info: VideoInfo,
-    path: Path,
+    path: Target,
     *,
     codec: str | None,
     crf: int | None,
@@ -82,16 +87,24 @@ def plan_output(
 
     Args:
         info: The source.
-        path: The output's final name; its suffix names the container.
+        path: The output's final name, whose suffix names the container, or a pipe, which gets
+            Matroska unless ``container`` says otherwise. A pattern, or a folder for a source
+            that is a sequence itself, means an image sequence.
         codec: A codec (``h264``, ``prores`` ...) or an encoder; None keeps the source's.
         crf: Quality on the encoder's own scale, lower is better; None is the default.
         lossless: Store every sample exactly.
-        container: A suffix or muxer to use in place of the path's suffix.
+        container: A suffix or muxer to use in place of the path's suffix; never a sequence.
 
     Raises:
         OutputError: The container is unknown or cannot hold what is asked.
         UsageError: The codec is unknown, or the quality out of its range.
     """
+    if (
+        isinstance(path, Path)
+        and container is None
+        and is_pictures_target(path, from_pictures=bool(info.pictures))
+    ):
+        return _plan_pictures(info, path, codec, crf, lossless=lossless)
     muxer = muxer_of(path, container)
     _check_turning(info, muxer)
     encoder, pixel_format, layout = _choose(info, muxer, codec, lossless=lossless)
@@ -103,7 +116,7 @@ def plan_output(
         lossless=lossless,
         b_frames=muxer in REORDERING,
     )
-    with open_input(info.path) as source:
+    with open_input(info.head) as source:
         streams = plan_streams(source, info.stream_index, muxer)
     notes = [
         *codec_notes(info, encoder, codec, muxer),
@@ -123,6 +136,48 @@ def plan_output(
         converts=pixel_format != info.layout.name,
         streams=streams,
         warnings=tuple(notes),
+    )
+
+
+def _plan_pictures(
+    info: VideoInfo, path: Path, codec: str | None, crf: int | None, *, lossless: bool
+) -> OutputPlan:
+    """How to write every picture of ``info`` as a file of its own."""
+    name = CODECS[path.suffix.lower()] if is_pattern_name(path) else info.codec
+    (encoder,) = encoders_of(name)
+    if codec is not None and encoder not in encoders_of(codec):
+        raise UsageError(
+            f"`--codec {codec}` does not fit `{path.name}`, which is written as `{name}`",
+            hint="leave `--codec` out: the suffix of the pictures names their codec",
+        )
+    found = None
+    if not lossless or encoder.lossless is not None:
+        found = _first_that_opens(encoder, info, SEQUENCE, lossless=lossless)
+    if found is None:
+        raise _not_lossless(info, SEQUENCE, name)
+    pixel_format, layout = found
+    quality = _checked_quality(encoder, crf, lossless=lossless)
+    options = options_for(encoder, layout, info, quality, lossless=lossless, b_frames=False)
+    with open_input(info.head) as source:
+        streams = plan_streams(source, info.stream_index, SEQUENCE)
+    notes = [
+        *format_notes(info, pixel_format, layout),
+        *(message for s in streams if (message := s.message("an image sequence"))),
+    ]
+    if info.orientation != Orientation() or info.sample_aspect != 1:
+        notes.append("pictures cannot say how they are shown: they are written as they are coded")
+    return OutputPlan(
+        container=SEQUENCE,
+        encoder=encoder.name,
+        codec=encoder.codec,
+        pixel_format=pixel_format,
+        layout=layout,
+        options=options,
+        lossless=lossless,
+        converts=pixel_format != info.layout.name,
+        streams=streams,
+        warnings=tuple(notes),
+        is_sequence=True,
     )
 
 
@@ -231,7 +286,8 @@ def _candidates(
             )
         yield from _by_family(found, info)
         return
-    own = _by_family(encoders_of(info.codec), info)
+    # Pictures name their own codec, not the one of a video that is made of them.
+    own = _by_family(() if info.pictures else encoders_of(info.codec), info)
     yield from own
     if lossless and any(takes_encoder(muxer, e.name, e.codec) for e in own):
         return
@@ -243,7 +299,7 @@ def _candidates(
 def _by_family(encoders: tuple[Encoder, ...], info: VideoInfo) -> list[Encoder]:
     """RGB H.264 plays in few places: only for sources that have it already, then first."""
     is_rgb_h264 = info.codec == "h264" and info.layout.family == "rgb"
-    if len(encoders) == 1:
+    if len(encoders) < 2:
         return list(encoders)
     rgb = [e for e in encoders if e.name == "libx264rgb"]
     others = [e for e in encoders if e.name != "libx264rgb"]

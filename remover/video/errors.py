@@ -1,7 +1,6 @@
 """What went wrong while writing, in words."""
 
 import errno
-from pathlib import Path
 
 import av
 
@@ -10,9 +9,10 @@ from remover.errors import OutputError
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def explained(error: BaseException, path: Path, encoder: str, muxer: str) -> BaseException:
+def explained(error: BaseException, path: object, encoder: str, muxer: str) -> BaseException:
     """An ``OutputError`` for what the library or the disk refused; other errors as they are."""
-    if not isinstance(error, (av.FFmpegError, OSError, ValueError)):
+    is_ours = isinstance(error, (av.FFmpegError, OSError, ValueError))
+    if not is_ours or isinstance(error, BrokenPipeError):  # nobody reads any more: no fault
         return error
     number = getattr(error, "errno", None)
     if number in FULL_DISK:

@@ -40,9 +40,15 @@ class Feed:
             if stream.index not in self.routes:
                 stream.discard = Discard.all
         chosen = tuple(s for s in self.source.streams if s.index in self.routes)
-        self._packets = read_packets(self.source, chosen, Tally()) if chosen else iter(())
+        self._tally = Tally()
+        self._packets = read_packets(self.source, chosen, self._tally) if chosen else iter(())
         self._waiting: Any = None
         self._last: dict[int, int] = {}
+
+    @property
+    def errors(self) -> int:
+        """How many places of the source could not be read."""
+        return self._tally.errors
 
     def pump(self, until: Fraction | None) -> None:
         """Write all packets that are due at ``until`` (seconds), or all that are left (None)."""

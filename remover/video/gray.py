@@ -18,8 +18,8 @@ from remover.video.containers import mux_options, muxer_of
 from remover.video.decode import Reader
 from remover.video.errors import explained
 from remover.video.layouts import layout_of, plane_shape, write_planes
+from remover.video.pipe import Target, opened_by
 from remover.video.probe import probe
-from remover.video.sources import locator
 from remover.video.times import grid_of, rounded_times
 from remover.video.values import FrameIndex
 
@@ -29,6 +29,8 @@ Gray = npt.NDArray[np.uint8]
 WRITERS: dict[str, tuple[str, str, dict[str, str]]] = {
     "matroska": ("ffv1", "gray", {"level": "3", "g": "1", "slices": "4"}),
     "avi": ("ffv1", "gray", {"level": "3", "g": "1", "slices": "4"}),
+    "nut": ("ffv1", "gray", {"level": "3", "g": "1", "slices": "4"}),
+    "yuv4mpegpipe": ("rawvideo", "gray", {}),
     "mp4": ("libx264", "gray", {"qp": "0", "preset": "veryfast"}),
     "mov": ("libx264", "gray", {"qp": "0", "preset": "veryfast"}),
     "webm": ("libvpx-vp9", "yuv420p", {"lossless": "1", "deadline": "good", "cpu-used": "5"}),
@@ -46,16 +48,23 @@ class GrayWriter:
     that every program shows them as the video; else as they are.
     """
 
-    def __init__(self, path: Path, name: Path, info: VideoInfo, index: FrameIndex) -> None:
-        """Prepare a video at ``path`` in the format that the suffix of ``name`` says.
+    def __init__(
+        self,
+        path: Target,
+        name: Target,
+        info: VideoInfo,
+        index: FrameIndex,
+        container: str | None = None,
+    ) -> None:
+        """Prepare a video at ``path`` in the format ``container``, or else ``name``'s suffix.
 
         Raises:
             OutputError: The format cannot hold masks without loss.
         """
-        muxer = muxer_of(name)
+        muxer = muxer_of(name, container)
         if muxer not in WRITERS:
             raise OutputError(
-                f"`{name.name}` cannot hold masks without loss",
+                f"{muxer} (`{name.name}`) cannot hold masks without loss",
                 hint="write the masks to .mkv, .mp4, .mov, .webm or .avi, or to a folder",
             )
         self._path, self._name, self._muxer = path, name, muxer
@@ -79,7 +88,7 @@ class GrayWriter:
         rounded_times(self._index, self._muxer)
         try:
             self._container = av.open(
-                locator(self._path),
+                opened_by(self._path),
                 "w",
                 format=self._muxer,
                 container_options=mux_options(self._muxer, self._name),

@@ -21,9 +21,10 @@ from remover.video.facts import CONVERTER_MATRICES, display_matrix
 from remover.video.feed import Feed, Route, add_route
 from remover.video.layouts import Plane, convert, write_planes
 from remover.video.palette import to_palette
-from remover.video.sources import TOLERANT, fraction, locator, open_input
+from remover.video.pipe import Target, opened_by
+from remover.video.sources import TOLERANT, fraction, open_input
 from remover.video.times import grid_of, rounded_times
-from remover.video.values import Frame, FrameIndex
+from remover.video.values import Frame, FrameIndex, Written
 
 MAX_TIMESCALE = 10_000_000
 """Finest clock that is written into an MP4's header."""
@@ -36,8 +37,13 @@ class Writer:
     is left by an exception the file stays incomplete, and whoever named it removes it.
     """
 
-    def __init__(self, info: VideoInfo, index: FrameIndex, plan: OutputPlan, path: Path) -> None:
-        """Prepare to write a changed ``info`` to ``path`` as planned; nothing is opened yet."""
+    def __init__(self, info: VideoInfo, index: FrameIndex, plan: OutputPlan, path: Target) -> None:
+        """Prepare to write a changed ``info`` to ``path`` as planned; nothing is opened yet.
+
+        Raises:
+            OutputError: The container needs steady frames, and these are not.
+        """
+        self.written = Written()
         self._info, self._index, self._plan, self._path = info, index, plan, path
         self._resources = contextlib.ExitStack()
         self._container: OutputContainer | None = None
@@ -105,13 +111,14 @@ class Writer:
         try:
             self._encode(None)
             self._feed.pump(None)
+            self.written.streams_kept = not self._feed.errors
             self._container.close()
         except (av.FFmpegError, OSError, ValueError) as error:
             self._abort()
             raise explained(error, self._path, self._plan.encoder, self._plan.container) from error
         self._container = None
         self._resources.close()
-        if self._patches_aspect():
+        if isinstance(self._path, Path) and self._patches_aspect():
             try:
                 set_aspect(self._path, self._info.sample_aspect)
             except (OSError, ValueError) as error:
@@ -121,7 +128,8 @@ class Writer:
 
     def _patches_aspect(self) -> bool:
         """Whether the library leaves the sample aspect ratio out and it must be put in."""
-        return self._plan.container in ("matroska", "webm") and self._info.sample_aspect != 1
+        is_left_out = self._plan.container in ("matroska", "webm")
+        return is_left_out and self._info.sample_aspect != 1 and isinstance(self._path, Path)
 
     def _abort(self) -> None:
         container, self._container = self._container, None
@@ -132,10 +140,10 @@ class Writer:
 
     def _open(self) -> None:
         info, plan = self._info, self._plan
-        source = self._resources.enter_context(open_input(info.path))
+        source = self._resources.enter_context(open_input(info.head))
         options = dict(plan.container_options) | _mov_options(source, plan)
         container = av.open(
-            locator(self._path), "w", plan.container, container_options=options, **TOLERANT
+            opened_by(self._path), "w", plan.container, container_options=options, **TOLERANT
         )
         self._container = container
         container.metadata.update(kept_file_tags(source))
@@ -146,7 +154,7 @@ class Writer:
             if stream.index == info.stream_index:
                 self._stream = self._add_picture(container, stream)
             elif stream.index in plans:
-                route = add_route(container, stream, plans[stream.index], info.path)
+                route = add_route(container, stream, plans[stream.index], info.head)
                 if route is not None:
                     routes[stream.index] = route
         container.start_encoding()
@@ -195,11 +203,20 @@ class Writer:
         assert self._container is not None
         assert self._feed is not None
         for packet in self._stream.encode(native):
+            self._count(packet)
             self._retime(packet)
             self._container.mux_one(packet)
             if packet.dts is not None:
                 base = fraction(packet.time_base) or self._base
                 self._feed.pump(packet.dts * base + self._feed.offset)
+
+    def _count(self, packet: Any) -> None:
+        """Count a packet of the picture, and whether it came out with the time of a frame."""
+        self.written.num_frames += 1
+        if not self._counts:
+            times = self._index.pts
+            number = min(int(times.searchsorted(packet.pts)), len(times) - 1)
+            self.written.times_kept &= int(times[number]) == packet.pts
 
     def _retime(self, packet: Any) -> None:
         """Exact times and durations, which encoders drop or round."""

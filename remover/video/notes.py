@@ -11,7 +11,7 @@ HDR_ENCODERS = frozenset({"libx264", "libx265", "libsvtav1"})
 
 def codec_notes(info: VideoInfo, encoder: Encoder, codec: str | None, muxer: str) -> Iterator[str]:
     """That the codec is another one, unless the user asked for it."""
-    if codec is not None or encoder.codec == info.codec:
+    if codec is not None or encoder.codec == info.codec or info.pictures:
         return
     has_encoder = bool(encoders_of(info.codec))
     why = f"cannot be written to {muxer} as it is" if has_encoder else "has no encoder here"

@@ -52,7 +52,7 @@ def probe(path: Path) -> VideoInfo:
     with open_input(path) as container:
         stream = main_stream(container, path)
         frame = _first_frame(container, stream, path)
-        layout, notes = _layout(frame, path)
+        layout, notes = held_layout(frame, path)
         return _describe(path, container, stream, frame, layout, notes)
 
 
@@ -94,7 +94,7 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     )
 
 
-def _layout(frame: VideoFrame, path: Path) -> tuple[PixelLayout, list[str]]:
+def held_layout(frame: VideoFrame, path: Path) -> tuple[PixelLayout, list[str]]:
     """The layout that frames are given in, and what is to be said about it."""
     name = frame.format.name
     try:

@@ -47,10 +47,17 @@ def grid_of(container: str, index: FrameIndex, rate: Fraction) -> tuple[Fraction
     a small multiple of it, if every frame lies on it but for rounding; else the smallest
     distance of two frames.
 
+    Y4M stores none either and has no room for gaps.
+
+    Raises:
+        OutputError: The frames do not follow each other steadily, and the container needs that.
+
     Returns:
         The time base, and int64 (N,) strictly increasing places from 0, or None if times are
         stored as they are.
     """
+    if container == "yuv4mpegpipe":
+        return 1 / rate, _steady_places(index, rate)
     if container != "avi":
         return index.time_base, None
     elapsed = (index.pts - index.pts[0]).astype(np.float64) * float(index.time_base)
@@ -62,3 +69,17 @@ def grid_of(container: str, index: FrameIndex, rate: Fraction) -> tuple[Fraction
             return step, places
     step = int(np.diff(index.pts).min(initial=index.durations.max())) * index.time_base
     return step, np.rint(elapsed / float(step)).astype(np.int64)
+
+
+def _steady_places(index: FrameIndex, rate: Fraction) -> Ticks:
+    """0, 1, 2 ... for frames that are shown at such steps of 1/``rate``, but for rounding."""
+    places = np.arange(index.num_frames, dtype=np.int64)
+    elapsed = (index.pts - index.pts[0]).astype(np.float64) * float(index.time_base)
+    off = np.abs(places / float(rate) - elapsed) > 1.01 * float(index.time_base)
+    if off.any():
+        raise OutputError(
+            f"frame {int(off.argmax())} is not at its place on a grid of {float(rate):g} frames a "
+            "second, and Y4M keeps no times",
+            hint="write to .mkv, or with `--format matroska` or `--format nut`",
+        )
+    return places

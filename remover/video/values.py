@@ -1,14 +1,16 @@
 """Frames and what one full decode says about them: times, durations, damage."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import floor
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from remover.types import VideoInfo
 
 Plane = npt.NDArray[Any]
 Ticks = npt.NDArray[np.int64]
@@ -29,6 +31,41 @@ class Frame:
     duration: int
     planes: tuple[Plane, ...] = field(repr=False)
     native: Any = field(repr=False)
+
+
+class FrameSource(Protocol):
+    """The frames of a video or an image sequence, once all of them were seen by ``scan``."""
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the source says about itself."""
+        ...
+
+    @property
+    def index(self) -> "FrameIndex":
+        """The times of all frames; raises ``RuntimeError`` before the scan."""
+        ...
+
+    def scan(self) -> Iterator[Frame]:
+        """Yield every frame from the start; at the end ``index`` is set."""
+        ...
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Yield the frames ``start`` to ``stop`` (half open; default: to the end), exactly."""
+        ...
+
+
+@dataclass(slots=True)
+class Written:
+    """What a writer counted while it wrote; all that can be said of a pipe afterwards."""
+
+    num_frames: int = 0
+    times_kept: bool = True
+    """Whether every picture was handed to the muxer with its own time."""
+    streams_kept: bool = True
+    """Whether every packet of the copied streams could be read and was handed on."""
+    checks: list[int] = field(default_factory=list, repr=False)
+    """Of pictures stored one a file without conversion: checksums of what was encoded."""
 
 
 @dataclass(frozen=True, slots=True)

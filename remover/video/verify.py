@@ -20,7 +20,7 @@ from remover.video.packets import Tally, has_grid, read_packets
 from remover.video.probe import probe
 from remover.video.sources import fraction, main_stream, open_input
 from remover.video.times import COARSE, grid_of
-from remover.video.values import FrameIndex
+from remover.video.values import FrameIndex, Written
 
 TAGGING = frozenset({"h264", "hevc", "av1"})
 """Codecs whose own bitstream keeps the colour tags, whatever the container."""
@@ -78,7 +78,7 @@ def verify(path: Path, info: VideoInfo, index: FrameIndex, plan: OutputPlan) -> 
             hint="the disk may be full or failing; the target was not touched",
         ) from error
     _check_picture(written, info, plan)
-    source = dict(_payloads(info.path, info.stream_index, {s.index for s in copied(plan.streams)}))
+    source = dict(_payloads(info.head, info.stream_index, {s.index for s in copied(plan.streams)}))
     times, found = _scan(path)
     error_s, shift = _check_times(times, written.time_base, info, index, plan)
     hashes = _check_streams(source, found, shift, plan)
@@ -213,8 +213,9 @@ def _check_times(
     elapsed = (expected - expected[0]).astype(np.float64) * float(unit)
     seen = (got - got[0]).astype(np.float64) * float(clock)
     errors = np.abs(seen - elapsed)
-    # Both ends of a span are rounded where the container's clock is coarser than the source's.
-    coarse = COARSE.get(plan.container, Fraction(0)) > index.time_base
+    # Both ends of a span are rounded where the container's clock does not meet the source's.
+    own = COARSE.get(plan.container)
+    coarse = own is not None and (index.time_base / own).denominator != 1
     allowed = (float(clock) if coarse else 0.0) + 1e-7
     worst = int(errors.argmax())
     if errors[worst] > allowed:
@@ -271,4 +272,18 @@ def _check_payload(
         raise VerifyError(
             f"audio stream {number} starts {moved:+.3f} s from its place against the picture",
             hint="write to .mkv, and please report this",
+        )
+
+
+def verify_count(index: FrameIndex, written: Written) -> None:
+    """Check what was counted while a pipe was written, which cannot be read again.
+
+    Raises:
+        VerifyError: A picture was lost, or got a time that is not its own.
+    """
+    if written.num_frames != index.num_frames or not written.times_kept:
+        raise VerifyError(
+            f"{written.num_frames} of {index.num_frames} frames were written to the pipe"
+            + ("" if written.times_kept else ", not all at their times"),
+            hint="write to a file, and please report this",
         )

@@ -15,8 +15,8 @@ DISPLAY = {
 }  # fmt: skip
 SHARED = DISPLAY | {
     "--avoid", "--box", "--click", "--device", "--dilate", "--end", "--feather", "--invert-mask",
-    "--mask", "--no-invert-mask", "--no-overwrite", "--output", "--overwrite", "--seed", "--start",
-    "--sam2-weights", "--tracker", "-o", "-y",
+    "--format", "--fps", "--mask", "--no-invert-mask", "--no-overwrite", "--output", "--overwrite",
+    "--sam2-weights", "--seed", "--start", "--tracker", "-o", "-y",
 }  # fmt: skip
 FLAGS = {
     "": {"--help", "--install-completion", "--show-completion", "--version", "-V", "-h"},
@@ -89,8 +89,10 @@ def test_the_reference_is_up_to_date(request):
         (["claen", "a.mp4"], "there is no command `claen`", "did you mean `remover clean`?"),
         (["clip.mp4"], "there is no command `clip.mp4`", "as `remover clean clip.mp4`"),
         (["help", "cleen"], "there is no command `cleen`", "did you mean `remover clean`?"),
-        (["clean", "-", *BOX], "`INPUT` cannot be `-`", "name a file"),
-        (["clean", "a", *BOX, "-o", "-"], "`--output` cannot be `-`", "name a file"),
+        (["clean", "-", *BOX], "`INPUT` is `-`, so no name for the output", "`-o FILE`"),
+        (["clean", "a", *BOX, "--format", "mkv"], "`--format` takes `matroska`,", "--format"),
+        (["clean", "a", *BOX, "--fps", "0"], "`--fps` takes a frame rate (`24`,", "--fps"),
+        (["clean", "a", *BOX, "--fps", "9/0"], "`--fps` takes a frame rate (`24`,", "--fps"),
         (["clean", "a", "--box", "1,2,3"], "`--box 1,2,3` needs 4 numbers `x,y,w,h`, not 3", "as"),
         (["clean", "a", "--click", "nan,3"], "`nan` in `--click nan,3` is not a finite", "x,y"),
         (["clean", "a", *BOX, "--crf", "99"], "`--crf` takes a whole number of 0 to 63", "--crf"),
