@@ -10,6 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from remover.config import quiet_libraries
+
+quiet_libraries()  # before the encoder that greets on stderr is first used
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

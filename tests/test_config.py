@@ -231,7 +231,7 @@ def test_every_option_has_help_and_a_kind():
     for option in all_options().values():
         assert len(option.help) > 20
         assert option.help.endswith(".")
-        assert option.kind in ("bool", "int", "str", "moment")
+        assert option.kind in ("bool", "int", "str", "moment", "rate")
         if option.kind == "int":
             assert option.name in RANGES
     assert set(all_options()) == {
@@ -240,7 +240,7 @@ def test_every_option_has_help_and_a_kind():
 
 
 def test_template_is_a_comment_that_names_every_option(tmp_path):
-    unset = ("crf", "start", "end", "codec", "dilate", "sam2-weights")
+    unset = ("crf", "start", "end", "codec", "dilate", "fps", "format", "sam2-weights")
     text = template()
     assert tomllib.loads(text) == {}
     file = tmp_path / "all.toml"
@@ -261,6 +261,7 @@ def test_template_is_a_comment_that_names_every_option(tmp_path):
 values = {
     "bool": st.booleans(),
     "moment": st.integers(0, 10**6),
+    "rate": st.integers(1, 1000),
     "codec": st.sampled_from(["h264", "libx264", "ffv1"]),
     "device": st.sampled_from(["cpu", "cuda:1", "mps"]),
     "sam2_weights": st.sampled_from(["tiny.pt", "a folder/b.pt"]),
@@ -312,3 +313,23 @@ def test_file_variables_and_flags_mean_the_same(tmp_path_factory, chosen):
 )
 def test_color(choice, terminal, env, expected):
     assert use_color(choice, is_terminal=terminal, env=env) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("24", Fraction(24)),
+        ("23.976", Fraction(24000, 1001)),
+        ("29.97", Fraction(30000, 1001)),
+        ("24000/1001", Fraction(24000, 1001)),
+        ("12.5", Fraction(25, 2)),
+    ],
+)
+def test_frame_rates(text, rate, tmp_path):
+    assert settings({"fps": text}, no_config=True, env={}).clean.fps == rate
+    file = tmp_path / "a.toml"
+    file.write_text(f'fps = "{text}"\n')
+    assert settings({}, config=file, env={}).clean.fps == rate
+    if "/" not in text:
+        file.write_text(f"fps = {text}\n")
+        assert settings({}, config=file, env={}).clean.fps == rate
