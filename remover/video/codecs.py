@@ -237,7 +237,7 @@ def _special_options(
 ) -> dict[str, str]:
     """What only one encoder has."""
     match encoder.name:
-        case "libx264":
+        case "libx264" | "libx264rgb":
             return _x264(info)
         case "libx265":
             return {"x265-params": _x265(info, lossless=lossless)}
@@ -254,12 +254,15 @@ def _special_options(
 
 
 def _x264(info: VideoInfo) -> dict[str, str]:
-    parts = [("tff" if info.top_field_first else "bff") + "=1"] if info.interlaced else []
+    # With its macroblock tree, x264 does not always give the same bytes on a busy machine.
+    parts = ["mbtree=0"]
+    if info.interlaced:
+        parts.append(("tff" if info.top_field_first else "bff") + "=1")
     if "master-display" in info.hdr:
         parts.append(f"mastering-display={info.hdr['master-display']}")
     if "max-cll" in info.hdr:
         parts.append(f"cll={info.hdr['max-cll']}")
-    return {"x264-params": ":".join(parts)} if parts else {}
+    return {"x264-params": ":".join(parts)}
 
 
 def _x265(info: VideoInfo, *, lossless: bool) -> str:
