@@ -8,11 +8,21 @@ import numpy as np
 
 from remover import pixels
 from remover.errors import VerifyError
-from remover.fill import Survey, fill_shot, survey, surveyed
+from remover.fill import ShotFill, Survey, survey, surveyed
 from remover.job import Job
 from remover.plan import cut_to
 from remover.region import Region
-from remover.types import COPIED, PAINTED, UNTOUCHED, Patch, Progress, Shot, VideoInfo, Window
+from remover.types import (
+    COPIED,
+    PAINTED,
+    UNTOUCHED,
+    Filled,
+    Patch,
+    Progress,
+    Shot,
+    VideoInfo,
+    Window,
+)
 from remover.video import Frame, Target, Written, writer_of
 
 
@@ -42,22 +52,20 @@ class FillTotals:
         """Mean confidence of the copied pixels, None if there are none."""
         return self.confidence / self.copied if self.copied else None
 
-    def add(self, patch: Patch) -> None:
+    def add(self, filled: Filled) -> None:
         """Count one frame's fill."""
         self.frames += 1
-        self.copied += int(np.count_nonzero(patch.origin == COPIED))
-        self.painted += int(np.count_nonzero(patch.origin == PAINTED))
-        self.confidence += float(patch.confidence[patch.origin == COPIED].sum(dtype=np.float64))
+        self.copied += int(np.count_nonzero(filled.origin == COPIED))
+        self.painted += int(np.count_nonzero(filled.origin == PAINTED))
+        self.confidence += filled.confidence
 
 
-def apply_patch(
-    frame: Frame, patch: Patch, region: Region, info: VideoInfo
-) -> tuple[pixels.Plane, ...]:
-    """The planes of ``frame`` with ``patch`` mixed in; the frame's own stay as they are.
+def composed(frame: Frame, patch: Patch, region: Region, info: VideoInfo) -> Filled:
+    """``patch`` mixed into a copy of the samples of ``frame`` around the hole.
 
     Raises:
-        VerifyError: The patch leaves a part of the hole open, or a sample outside the region
-            changed. Either is a fault of ours, and no output may come of it.
+        VerifyError: The patch leaves a part of the hole open. That is a fault of ours, and no
+            output may come of it.
     """
     alpha = region.alpha(frame.index)
     inside = alpha[patch.rect.slices]
@@ -67,11 +75,33 @@ def apply_patch(
     ):
         raise VerifyError(f"the fill of frame {frame.index} leaves a part of the object open")
     white = 255.0 if info.layout.bit_depth == 8 else 65535.0
+    rect = pixels.blocks_of(patch.rect, info.layout, info.size)
+    planes = tuple(p.copy() for p in pixels.parts(frame.planes, info.layout, rect))
+    inner = patch.rect.moved(-rect.top, -rect.left)
+    rgb = patch.rgb / np.float32(white)
+    pixels.compose(planes, info.layout, info.colour, inner, rgb, inside)
+    origin = np.full(rect.size, UNTOUCHED, np.uint8)
+    origin[inner.slices] = patch.origin
+    sure = float(patch.confidence[patch.origin == COPIED].sum(dtype=np.float64))
+    return Filled(frame.index, rect, planes, origin, sure)
+
+
+def put_in(
+    frame: Frame, filled: Filled, region: Region, info: VideoInfo
+) -> tuple[pixels.Plane, ...]:
+    """The planes of ``frame`` with ``filled`` in place; the frame's own stay as they are.
+
+    Raises:
+        VerifyError: A sample outside the region changed. That is a fault of ours, and no output
+            may come of it.
+    """
     planes = tuple(plane.copy() for plane in frame.planes)
-    pixels.compose(
-        planes, info.layout, info.colour, patch.rect, patch.rgb / np.float32(white), inside
-    )
-    changed = pixels.changed_outside(frame.planes, planes, info.layout, patch.rect, inside > 0)
+    for place, part in zip(
+        pixels.parts(planes, info.layout, filled.rect), filled.planes, strict=True
+    ):
+        place[...] = part
+    inside = region.hole(frame.index)[filled.rect.slices]
+    changed = pixels.changed_outside(frame.planes, planes, info.layout, filled.rect, inside)
     if changed:
         raise VerifyError(
             f"{changed} samples outside the mask changed in frame {frame.index}",
@@ -82,6 +112,8 @@ def apply_patch(
 
 def write_cleaned(job: Job, part: Target, seed: int, progress: Progress) -> FillTotals:
     """Decode, fill, compose and encode every frame, in one pass of bounded memory.
+
+    Holes that the journal has are taken from it; every other one is written down in it.
 
     Args:
         job: What to write, with an output planned.
@@ -96,18 +128,23 @@ def write_cleaned(job: Job, part: Target, seed: int, progress: Progress) -> Fill
     assert job.output is not None
     assert job.target is not None
     totals = FillTotals()
-    patches = _patches(job, _survey(job, progress), seed)
+    fills = _fills(job, _survey(job, progress), seed)
     progress.start("fill", job.index.num_frames)
     with writer_of(job.info, job.index, job.output, part, job.target) as writer:
-        pending = next(patches, None)
+        pending = next(fills, None)
         for frame in job.reader.frames():
             planes: Sequence[Any] = frame.planes
+            count = progress.advance
             if pending is not None and pending.index == frame.index:
-                planes = apply_patch(frame, pending, job.region, job.info)
+                if isinstance(pending, Filled):
+                    count = progress.skip
+                else:
+                    pending = job.journal.keep(composed(frame, pending, job.region, job.info))
+                planes = put_in(frame, pending, job.region, job.info)
                 totals.add(pending)
-                pending = next(patches, None)
+                pending = next(fills, None)
             writer.write(frame, planes)
-            progress.advance()
+            count()
     totals.written = writer.written
     if totals.frames != job.plan.hole_frames:
         raise VerifyError(
@@ -125,16 +162,36 @@ def _shots_to_fill(job: Job) -> list[tuple[Shot, list[Window]]]:
 
 
 def _survey(job: Job, progress: Progress) -> list[Survey]:
-    """Measure the camera's motion in every shot with holes."""
+    """Measure the camera's motion in every shot with holes, as far as the journal lacks it."""
     todo = _shots_to_fill(job)
     ranges = [surveyed(shot, windows) for shot, windows in todo]
     progress.start("motion", sum(stop - start for start, stop in ranges))
-    return [
-        survey(job.pictures, job.region.hole, shot, windows, progress) for shot, windows in todo
-    ]
+    found = []
+    for (shot, windows), (start, stop) in zip(todo, ranges, strict=True):
+        known = job.journal.survey(shot)
+        if known is None:
+            known = survey(job.pictures, job.region.hole, shot, windows, progress)
+            job.journal.keep_survey(shot, known)
+        else:
+            progress.skip(stop - start)
+        found.append(known)
+    return found
 
 
-def _patches(job: Job, surveys: Sequence[Survey], seed: int) -> Iterator[Patch]:
-    """The fills of all shots, in frame order."""
+def _fills(job: Job, surveys: Sequence[Survey], seed: int) -> Iterator[Filled | Patch]:
+    """The fills of all shots, in frame order: finished ones first, then what is still to do."""
+    yield from job.journal.fills()
+    number = 0
     for (shot, windows), found in zip(_shots_to_fill(job), surveys, strict=True):
-        yield from fill_shot(job.pictures, job.region.hole, shot, windows, found, seed=seed)
+        first, number = number, number + len(windows)
+        todo = windows[max(0, job.journal.windows_done - first) :]
+        if not todo:
+            continue
+        painted = job.journal.painted(first)
+        filler = ShotFill(
+            job.pictures, job.region.hole, shot, windows, found, seed=seed, painted=painted
+        )
+        for window in todo:
+            before = list(filler.painted)
+            yield from filler.fill(window)
+            job.journal.end_window(before, filler.painted)

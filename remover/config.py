@@ -179,7 +179,7 @@ def template() -> str:
     ]
     examples = {"start": '"45f"', "end": '"00:00:10.500"', "codec": '"h264"'}
     examples |= {"crf": "16", "dilate": "4", "format": '"matroska"', "fps": "24"}
-    examples |= {"sam2_weights": '"sam2.1_hiera_tiny.pt"'}
+    examples |= {"sam2_weights": '"sam2.1_hiera_tiny.pt"', "work": '"work"'}
     for name, option in all_options().items():
         lines += ["", *(f"# {line}" for line in textwrap.wrap(option.help, 96))]
         default = examples[name] if option.default is None else _toml(option.default)

@@ -2,12 +2,16 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from remover import files
 from remover.config import CleanOptions
+from remover.errors import UsageError
+from remover.journal import was_published
 from remover.types import Progress
 from remover.video import Pipe, Target, folder_of, has_pictures, is_pictures_target, is_sequence
+from remover.workplace import folder_for
 
 
 def default_output(source: Path) -> Path:
@@ -22,6 +26,38 @@ def default_output(source: Path) -> Path:
         folder = folder.resolve()
     beside = folder.with_name(f"{folder.name}.clean")
     return beside if source.is_dir() else beside / source.name
+
+
+def settled(target: Target, options: CleanOptions) -> CleanOptions:
+    """The options with what an interrupted run leaves open decided.
+
+    A run that is gone on with may have been killed when its output was in place already, and
+    then it may be put there again.
+
+    Raises:
+        UsageError: A pipe is to be gone on with.
+    """
+    if not options.resume:
+        return options
+    if isinstance(target, Pipe):
+        raise UsageError(
+            "`--resume` cannot go on with what was written to a pipe",
+            hint="leave `--resume` out, or name a file with `-o FILE`",
+        )
+    if was_published(folder_for(target, options.work), target):
+        return replace(options, overwrite=True)
+    return options
+
+
+def reclaim(target: Target, progress: Progress) -> None:
+    """Remove what killed runs left beside ``target``, and name what other machines' runs did."""
+    if not isinstance(target, Path):
+        return
+    for path, owner in files.reclaim(target):
+        progress.warn(
+            f"`{path}` belongs to {owner.said}, which cannot be seen from here; "
+            "delete it if that is dead"
+        )
 
 
 def check(target: Target, source: Path, options: CleanOptions) -> None:
@@ -41,7 +77,9 @@ def check(target: Target, source: Path, options: CleanOptions) -> None:
 
 
 @contextlib.contextmanager
-def delivering(target: Target, source: Path, options: CleanOptions) -> Iterator[Target]:
+def delivering(
+    target: Target, source: Path, options: CleanOptions, progress: Progress
+) -> Iterator[Target]:
     """Where to write now what is to be at ``target`` in the end.
 
     Yields:
@@ -53,9 +91,11 @@ def delivering(target: Target, source: Path, options: CleanOptions) -> Iterator[
     if isinstance(target, Pipe):
         yield target
     elif _takes_pictures(target, source, options):
+        reclaim(folder_of(target), progress)
         with files.publishing_into(folder_of(target), overwrite=options.overwrite) as part:
             yield part
     else:
+        reclaim(target, progress)
         with files.publishing(target, overwrite=options.overwrite) as part:
             yield part
 

@@ -2,7 +2,10 @@
 
 import contextlib
 import errno
+import glob
+import hashlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -11,9 +14,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from remover.errors import InputError, OutputError
+from remover.owner import Life, Owner
 
 SPOOL_BLOCK = 1 << 20
 """Bytes that are copied at a time."""
+
+LONGEST_NAME = 120
+"""Bytes of a name that others can be made of; file systems take 255."""
+
+_PART = re.compile(r"(?P<owner>.+)\.[0-9a-f]{8}\.(?P<kind>part|old)")
+_TEMPORARY = "remover-"
 
 
 def check_target(target: Path, source: Path | None, *, overwrite: bool) -> None:
@@ -47,17 +57,54 @@ def check_target(target: Path, source: Path | None, *, overwrite: bool) -> None:
         ) from error
 
 
+def hidden(target: Path, suffix: str) -> Path:
+    """A hidden name beside ``target`` that tells which target it belongs to."""
+    name = target.name
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return target.with_name(f".{name}{suffix}")
+
+
+def reclaim(target: Path) -> tuple[tuple[Path, Owner], ...]:
+    """Remove what dead processes of this host left beside ``target`` while they wrote it.
+
+    What such a process had taken from the target's place, to put a new one there, goes back.
+
+    Returns:
+        Part files of other hosts' processes, and these; they stay.
+    """
+    others = []
+    target = target.absolute()
+    start = f"{hidden(target, '').name}."
+    for path in sorted(target.parent.glob(f"{glob.escape(start)}*")):
+        found = _PART.fullmatch(path.name.removeprefix(start))
+        owner = None if found is None else Owner.parse(found["owner"])
+        if found is None or owner is None:
+            continue
+        if owner.life is Life.ELSEWHERE:
+            others.append((path, owner))
+        elif owner.life is Life.DEAD and found["kind"] == "old" and not target.exists():
+            path.rename(target)
+        elif owner.life is Life.DEAD:
+            remove(path)
+    return tuple(others)
+
+
+def _part_of(target: Path) -> Path:
+    return hidden(target, f".{Owner.here()}.{secrets.token_hex(4)}.part")
+
+
 @contextlib.contextmanager
 def publishing(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """A hidden path beside ``target`` to write a file or folder to; published on success.
 
-    The hidden path keeps no suffix that a tool would recognise, and is removed if the block
-    fails for any reason, so that the target's name never holds half a file.
+    The hidden path names its owner, keeps no suffix that a tool would recognise, and is removed
+    if the block fails for any reason, so that the target's name never holds half a file.
 
     Raises:
         OutputError: The target appeared meanwhile and must not be replaced, or the disk is full.
     """
-    part = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
+    part = _part_of(target)
     try:
         yield part
         _publish(part, target, overwrite=overwrite)
@@ -99,7 +146,7 @@ def publishing_into(folder: Path, *, overwrite: bool) -> Iterator[Path]:
         OutputError: A picture appeared meanwhile and must not be replaced, or the disk is full.
     """
     target = folder.absolute()
-    part = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
+    part = _part_of(target)
     try:
         yield part
         if target.is_dir() and any(target.iterdir()):
@@ -201,6 +248,39 @@ def spooled(stream: BinaryIO, folder: Path) -> Path:
     return path
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a small file so that readers see the old content or the new one, never a part."""
+    part = path.with_name(f"{path.name}.new")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file's content, or of the names and contents of a folder's files.
+
+    Raises:
+        OSError: Something cannot be read.
+    """
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    total = hashlib.sha256()
+    for inner in sorted(p for p in path.rglob("*") if p.is_file()):
+        total.update(f"{inner.relative_to(path)}\0{digest(inner)}\n".encode())
+    return total.hexdigest()
+
+
+def digests(path: Path) -> dict[str, str]:
+    """The sha256 of each file of a folder by name, or of one file under the name ``""``.
+
+    Raises:
+        OSError: Something cannot be read.
+    """
+    if not path.is_dir():
+        return {"": digest(path)}
+    return {inner.name: digest(inner) for inner in sorted(path.iterdir())}
+
+
 def remove(path: Path) -> None:
     """Delete a file or folder if it is there."""
     if path.is_dir() and not path.is_symlink():
@@ -210,7 +290,17 @@ def remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def work_folder() -> Iterator[Path]:
-    """A private folder for masks and other working data, removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="remover-") as folder:
+def work_folder(parent: Path | None = None) -> Iterator[Path]:
+    """A private folder for working data, removed at the end; those of dead processes go too.
+
+    Args:
+        parent: Where; the system's place for such folders if None.
+    """
+    place = Path(tempfile.gettempdir()) if parent is None else parent
+    for path in place.glob(f"{_TEMPORARY}*"):
+        owner = Owner.parse(path.name.removeprefix(_TEMPORARY).rpartition(".")[0])
+        if owner is not None and owner.life is Life.DEAD:
+            with contextlib.suppress(OSError):  # it may be another user's
+                remove(path)
+    with tempfile.TemporaryDirectory(prefix=f"{_TEMPORARY}{Owner.here()}.", dir=place) as folder:
         yield Path(folder)

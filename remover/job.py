@@ -4,9 +4,12 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from remover import device, files
+from remover import device, keys, maskcache, workplace
 from remover.config import CleanOptions
+from remover.journal import Journal
+from remover.keys import Key
 from remover.masking import Masks, make_masks
 from remover.pixels import thumbnail
 from remover.plan import cut_to, make_plan
@@ -50,6 +53,8 @@ class Job:
     warnings: tuple[str, ...]
     device: str
     """Where the masks were computed; everything else runs on the CPU."""
+    journal: Journal
+    """What an interrupted run has done of this, and where what this one does is written down."""
 
 
 @contextlib.contextmanager
@@ -59,6 +64,8 @@ def prepared(
     options: CleanOptions,
     progress: Progress,
     target: Target | None,
+    *,
+    writes: bool = True,
 ) -> Iterator[Job]:
     """Do everything that comes before the first picture is filled.
 
@@ -68,56 +75,103 @@ def prepared(
         options: Of the run.
         progress: Told of the stages, of warnings and of notes.
         target: Where an output would go; None if none is planned.
+        writes: Whether it is going to be written, so that a journal is kept.
 
     Yields:
-        The job; its working data is deleted when the block ends.
+        The job; its working data is deleted when the block ends well. When it does not, what a
+        later run can go on with stays.
     """
     check_prompts(prompts, options)
     tracker, chosen = _tracker(prompts, options)
     info = look_at(source, options.fps)
     output_plan = None if target is None else _planned(info, target, options)
-    with files.work_folder() as work:
+    masks_key = keys.mask_key(info, prompts, options, tracker, chosen)
+    with contextlib.ExitStack() as open_things:
+        written = target if writes else None
+        journal = open_things.enter_context(_journal(masks_key, written, options, progress))
         reader = reader_of(info)
         shots = _scan(reader, info, progress)
         index = reader.index
         frames = frame_range(options.start, options.end, index)
         pictures = RgbPictures(reader)
-        with MaskStore(work, info.size, index.num_frames) as store:
-            masks = make_masks(
-                pictures, info, index, prompts, shots, frames, store, options, tracker, progress
-            )
-            region = Region(store, grow=_growth(options, masks), soft=options.feather)
-            boxes, areas = region.extents(frames, index.num_frames)
-            plan = make_plan(
-                shots,
-                boxes,
-                areas,
-                info.size,
-                span=masks.span,
-                bytes_per_sample=1 if info.layout.bit_depth == 8 else 2,
-                budget_bytes=device.picture_budget(),
-            )
-            warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
-            warnings += output_plan.warnings if output_plan else ()
-            for message in warnings:
-                progress.warn(message)
-            for message in masks.segmentation.notes:
-                progress.note(message)
-            yield Job(
-                info=info,
-                reader=reader,
-                index=index,
-                frames=frames,
-                pictures=pictures,
-                store=store,
-                masks=masks,
-                region=region,
-                plan=plan,
-                target=target,
-                output=output_plan,
-                warnings=warnings,
-                device=chosen,
-            )
+        store, facts = _store(journal.folder, info, index, masks_key, progress)
+        open_things.enter_context(store)
+        masks = make_masks(
+            pictures, info, index, prompts, shots, frames, store, options, tracker, progress, facts
+        )
+        if store.is_saved:
+            maskcache.keep(masks_key, store.path)
+        region = Region(store, grow=_growth(options, masks), soft=options.feather)
+        plan = journal.plan or _plan(region, shots, frames, masks, info, index)
+        journal.keep_plan(plan)
+        warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
+        warnings += output_plan.warnings if output_plan else ()
+        for message in warnings:
+            progress.warn(message)
+        for message in masks.segmentation.notes:
+            progress.note(message)
+        yield Job(
+            info=info,
+            reader=reader,
+            index=index,
+            frames=frames,
+            pictures=pictures,
+            store=store,
+            masks=masks,
+            region=region,
+            plan=plan,
+            target=target,
+            output=output_plan,
+            warnings=warnings,
+            device=chosen,
+            journal=journal,
+        )
+
+
+@contextlib.contextmanager
+def _journal(
+    masks_key: Key, target: Target | None, options: CleanOptions, progress: Progress
+) -> Iterator[Journal]:
+    """The journal for ``target``; where none can be kept, a place that goes with the block."""
+    key = keys.result_key(masks_key, options)
+    if isinstance(target, Path):
+        with workplace.journaled(target, key, options, progress) as journal:
+            yield journal
+        return
+    with workplace.temporary(options.work) as folder, Journal(folder, key, is_kept=False) as empty:
+        yield empty
+
+
+def _store(
+    folder: Path, info: VideoInfo, index: FrameIndex, key: Key, progress: Progress
+) -> tuple[MaskStore, dict[str, Any] | None]:
+    """The masks that are there already, with what is known of them, or an empty store."""
+    found = MaskStore.reopened(folder, info.size, index.num_frames)
+    if found is None and maskcache.fetch(key, folder):
+        found = MaskStore.reopened(folder, info.size, index.num_frames)
+        if found is not None:
+            progress.note("the masks are those of an earlier run with the same prompts")
+    return found or (MaskStore(folder, info.size, index.num_frames), None)
+
+
+def _plan(
+    region: Region,
+    shots: Sequence[Shot],
+    frames: Shot,
+    masks: Masks,
+    info: VideoInfo,
+    index: FrameIndex,
+) -> Plan:
+    boxes, areas = region.extents(frames, index.num_frames)
+    return make_plan(
+        shots,
+        boxes,
+        areas,
+        info.size,
+        span=masks.span,
+        bytes_per_sample=1 if info.layout.bit_depth == 8 else 2,
+        budget_bytes=device.picture_budget(),
+    )
 
 
 def _tracker(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[Choice, str]:

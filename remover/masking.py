@@ -1,7 +1,8 @@
 """From everything a user pointed at to one mask a frame in a store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def make_masks(
     options: CleanOptions,
     tracker: Choice,
     progress: Progress,
+    facts: Mapping[str, Any] | None = None,
 ) -> Masks:
     """Fill ``store`` from the user's masks, by tracking, or both (then their union).
 
@@ -56,6 +58,7 @@ def make_masks(
         options: Of the run.
         tracker: What follows the objects.
         progress: Where to say how far it is.
+        facts: What was saved with ``store`` by an earlier run with the same arguments.
 
     Raises:
         InputError: Nothing is masked in ``frames``.
@@ -63,7 +66,7 @@ def make_masks(
     given = [p for p in prompts if p.kind == "mask" and p.moment is None]
     tracked = _tracked(prompts, info, index, frames.start)
     whole = Shot(0, index.num_frames)
-    for prompt in given:
+    for prompt in given if facts is None else ():
         assert prompt.path is not None
         load_masks(
             prompt.path,
@@ -86,6 +89,7 @@ def make_masks(
             store,
             tracker=tracker,
             progress=progress,
+            facts=facts,
         )
         result = Masks(found, span)
     if all(store.is_empty(i) for i in range(frames.start, frames.stop)):

@@ -47,6 +47,7 @@ PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     ),
     "codec": (re.compile(r"[a-z0-9][a-z0-9_.-]*"), "a codec's name in small letters"),
     "sam2_weights": (re.compile(r".+", re.DOTALL), "the path of a file"),
+    "work": (re.compile(r".+", re.DOTALL), "the path of a folder"),
 }
 MAX_RATE = 1000
 RIVALS: Mapping[str, str] = {
@@ -106,7 +107,13 @@ class CleanOptions:
     format: str | None = None
     """Container of the output; left out, the suffix says, and a pipe gets `matroska`."""
     overwrite: bool = False
-    """Replace the output if it exists."""
+    """Replace the output if it exists, and begin anew where a run was interrupted."""
+    resume: bool = False
+    """Go on where an interrupted run with the same input and options ended; begin if there was
+    none."""
+    work: str | None = None
+    """Folder for what a run needs to be gone on with; left out, a hidden one beside the output.
+    It is emptied when the output is there."""
 
     def __post_init__(self) -> None:
         """Check every value and the combinations.

@@ -52,16 +52,18 @@ def clean(
     began = time.monotonic()
     progress = progress or Silent()
     target = output or delivery.default_output(source)
+    options = delivery.settled(target, options)
     delivery.check(target, source, options)
     with prepared(source, prompts, options, progress, target) as job:
         assert job.output is not None
         delivery.say_format(target, job.output.container, progress)
-        with delivery.delivering(target, source, options) as part:
+        with delivery.delivering(target, source, options, progress) as part:
             totals = write_cleaned(job, part, options.seed, progress)
             progress.start("verify", None)
             times_equal, streams_equal = verify_output(
                 part, job.info, job.index, job.output, totals.written
             )
+            job.journal.begin_publishing(part, target)
         return _report(
             job,
             "clean",
@@ -76,6 +78,7 @@ def clean(
             copied_share=totals.copied_share,
             painted_share=totals.painted_share,
             mean_confidence=totals.mean_confidence,
+            resumed_frames=job.journal.frames_done,
             promises=Promises(
                 samples_changed_outside=0,
                 frames_equal=True,
@@ -111,7 +114,7 @@ def mask(
         shown = (
             job.region.mask(i) if first <= i < stop else empty for i in range(job.index.num_frames)
         )
-        with _publishing_masks(output, options) as part:
+        with _publishing_masks(output, options, progress) as part:
             if is_video:
                 with GrayWriter(part, output, job.info, job.index, container) as writer:
                     for one in shown:
@@ -134,7 +137,7 @@ def dry_run(
     began = time.monotonic()
     target = output or delivery.default_output(source)
     delivery.check(target, source, options)
-    with prepared(source, prompts, options, progress or Silent(), target) as job:
+    with prepared(source, prompts, options, progress or Silent(), target, writes=False) as job:
         return _report(job, "dry_run", source, target, prompts, options, began, device=job.device)
 
 
@@ -166,11 +169,14 @@ def preview(
 
 
 @contextlib.contextmanager
-def _publishing_masks(output: Target, options: CleanOptions) -> Iterator[Target]:
+def _publishing_masks(
+    output: Target, options: CleanOptions, progress: Progress
+) -> Iterator[Target]:
     """Where to write masks now: a hidden path that is published in the end, or the pipe."""
     if isinstance(output, Pipe):
         yield output
         return
+    delivery.reclaim(output, progress)
     with files.publishing(output, overwrite=options.overwrite) as part:
         yield part
 

@@ -50,6 +50,27 @@ def component(planes: Sequence[Plane], layout: PixelLayout, which: int) -> Plane
     return planes[place] if layout.planar else planes[0][..., place]
 
 
+def blocks_of(rect: Rect, layout: PixelLayout, size: Size) -> Rect:
+    """``rect`` widened to whole blocks of the subsampled planes, cut to the picture."""
+    dy, dx = layout.chroma_shift_y, layout.chroma_shift_x
+    return Rect(
+        rect.top >> dy << dy,
+        rect.left >> dx << dx,
+        min(_shifted(rect.bottom, dy) << dy, size.height),
+        min(_shifted(rect.right, dx) << dx, size.width),
+    )
+
+
+def parts(planes: Sequence[Plane], layout: PixelLayout, rect: Rect) -> tuple[Plane, ...]:
+    """Views of what every plane holds of ``rect``, which covers whole blocks."""
+    dy, dx = layout.chroma_shift_y, layout.chroma_shift_x
+    small = Rect(
+        rect.top >> dy, rect.left >> dx, _shifted(rect.bottom, dy), _shifted(rect.right, dx)
+    )
+    chroma = layout.order[1:3] if layout.planar and layout.family == "yuv" else ()
+    return tuple(p[(small if i in chroma else rect).slices] for i, p in enumerate(planes))
+
+
 def _levels(layout: PixelLayout, colour: Colour) -> tuple[float, float, float, float]:
     """Black, luma span, chroma centre and chroma span of the format, in code values."""
     top = float((1 << layout.bit_depth) - 1)

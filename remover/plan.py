@@ -4,7 +4,8 @@ A shot is cut into windows of frames that are filled together. A window may look
 around it (its context), never across a cut, and holds the rectangle that its holes need.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from remover.types import Plan, Rect, Shot, Size, Window
 
@@ -140,6 +141,17 @@ def make_plan(
         memory_bytes=PROCESS_BYTES + held * picture + drafts * DRAFT_BYTES + far,
         seconds=SECONDS_PER_FRAME * len(boxes) * scale + SECONDS_PER_MEGAPIXEL * sum(around) / 1e6,
     )
+
+
+def plan_of(values: Mapping[str, Any]) -> Plan:
+    """The plan whose fields ``values`` are, as JSON gives them back."""
+    windows = tuple(Window(a, b, c, d, Rect(*crop)) for a, b, c, d, crop in values["windows"])
+    found = {
+        "size": Size(*values["size"]),
+        "shots": tuple(Shot(*shot) for shot in values["shots"]),
+        "windows": windows,
+    }
+    return Plan(**{**values, **found})
 
 
 def _area(rect: Rect) -> int:

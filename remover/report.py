@@ -54,6 +54,8 @@ class Report:
     copied_share: float | None = None
     painted_share: float | None = None
     mean_confidence: float | None = None
+    resumed_frames: int = 0
+    """Frames whose fill an interrupted run had finished."""
     codec: str | None = None
     pixel_format: str | None = None
     encoder_threads: int | None = None

@@ -67,6 +67,10 @@ class Rect(NamedTuple):
             max(self.right, other.right),
         )
 
+    def moved(self, down: int, right: int) -> Rect:
+        """This rectangle shifted by whole pixels."""
+        return Rect(self.top + down, self.left + right, self.bottom + down, self.right + right)
+
     def grown(self, margin: int, bounds: Size) -> Rect:
         """This rectangle widened by ``margin`` on each side, cut to ``bounds``."""
         return Rect(
@@ -301,6 +305,23 @@ UNTOUCHED, COPIED, PAINTED = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """A frame's finished hole: samples in the source's own pixel format.
+
+    ``rect`` covers whole blocks of subsampled planes, or ends with the picture.
+    """
+
+    index: int
+    rect: Rect
+    planes: tuple[npt.NDArray[Any], ...] = field(repr=False)
+    """The part of each plane that shows ``rect``, in memory order."""
+    origin: npt.NDArray[np.uint8] = field(repr=False)
+    """UNTOUCHED, COPIED or PAINTED for each pixel of ``rect``."""
+    confidence: float
+    """Sum over the copied pixels, each 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Segmentation:
     """How the masks came to be."""
 
@@ -326,6 +347,10 @@ class Progress(Protocol):
         """Count ``frames`` more of the stage as done."""
         ...
 
+    def skip(self, frames: int = 1) -> None:
+        """Count ``frames`` more as done by an earlier run: they say nothing about the speed."""
+        ...
+
     def note(self, message: str) -> None:
         """Say something worth knowing."""
         ...
@@ -342,6 +367,9 @@ class Silent:
         """Do nothing."""
 
     def advance(self, frames: int = 1) -> None:
+        """Do nothing."""
+
+    def skip(self, frames: int = 1) -> None:
         """Do nothing."""
 
     def note(self, message: str) -> None:

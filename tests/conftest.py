@@ -17,6 +17,12 @@ quiet_libraries()  # before the encoder that greets on stderr is first used
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """A cache of its own for every test: no masks or weights of the machine or of other tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The development material beside the checkout; tests that need it skip without it."""

@@ -19,11 +19,15 @@ LAYERS = [
     {"compose"},
     {"job"},
     {"masking"},
-    {"region", "preview", "report", "resolve", "delivery"},
+    {"delivery"},
+    {"workplace"},
+    {"journal", "maskcache"},
+    {"keys"},
+    {"region", "preview", "report", "resolve"},
     {"segment", "fill", "shots"},
     {"video", "weights"},
-    {"pixels", "plan", "device", "files", "metrics", "config"},
-    {"options"},
+    {"pixels", "plan", "device", "files", "records", "metrics", "config"},
+    {"options", "owner"},
     {"geometry", "prompts"},
     {"types"},
     {"errors"},
@@ -41,6 +45,7 @@ DOORS = {
     "hydra": "segment",
     "PIL": "segment",
     "safetensors": "weights",
+    "psutil": "owner",
 }
 
 LARGEST = 400

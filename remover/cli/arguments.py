@@ -131,6 +131,8 @@ MaskOutput = Annotated[
 ]
 Format = Annotated[str | None, _choice("format", OUTPUT)]
 Overwrite = Annotated[bool | None, _switch("overwrite", OUTPUT, "-y")]
+Resume = Annotated[bool | None, _switch("resume", OUTPUT)]
+Work = Annotated[str | None, _value("work", OUTPUT, "DIR")]
 DryRun = Annotated[
     bool,
     typer.Option(

@@ -43,6 +43,8 @@ def clean(
     output: flag.Output = None,
     format: flag.Format = None,
     overwrite: flag.Overwrite = None,
+    resume: flag.Resume = None,
+    work: flag.Work = None,
     dry_run: flag.DryRun = False,
     preview: flag.Preview = None,
     json: flag.Json = None,

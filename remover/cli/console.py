@@ -95,6 +95,10 @@ class Console:
         """Count ``frames`` more of the stage as done."""
         self._stages.advance(frames)
 
+    def skip(self, frames: int = 1) -> None:
+        """Count ``frames`` more of the stage as done before this run."""
+        self._stages.skip(frames)
+
     def note(self, message: str) -> None:
         """Say something worth knowing, unless quiet."""
         if not self.display.quiet:

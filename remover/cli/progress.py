@@ -14,6 +14,9 @@ Write = Callable[[str], None]
 STEPS_PLAIN = 10
 STEPS_JSON = 100
 FRAMES_WITHOUT_TOTAL = 100
+PERIOD_S = 600
+"""What speed and remaining time on a terminal are measured over: fills come in bursts, a window
+at a time, and a shorter period would see only the pauses or only the bursts."""
 
 
 class Stages(Protocol):
@@ -25,6 +28,10 @@ class Stages(Protocol):
 
     def advance(self, frames: int) -> None:
         """Count ``frames`` more as done."""
+        ...
+
+    def skip(self, frames: int) -> None:
+        """Count ``frames`` as done before; they say nothing about the speed."""
         ...
 
     def close(self) -> None:
@@ -41,6 +48,9 @@ class NoProgress:
     def advance(self, frames: int) -> None:
         """Do nothing."""
 
+    def skip(self, frames: int) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -53,11 +63,18 @@ class _Counted:
         self._steps = steps
         self._stage = ""
         self._total: int | None = None
-        self._done = 0
+        self._done = self._skipped = 0
         self._began = 0.0
 
+    def skip(self, frames: int) -> None:
+        """Count frames without a word; the clock begins after them."""
+        self._done += frames
+        self._skipped = self._done
+        self._began = time.monotonic()
+
     def _begin(self, stage: str, total: int | None) -> None:
-        self._stage, self._total, self._done = stage, total, 0
+        self._stage, self._total = stage, total
+        self._done = self._skipped = 0
         self._began = time.monotonic()
 
     def _is_step(self, frames: int) -> bool:
@@ -69,12 +86,12 @@ class _Counted:
 
     @property
     def _rate(self) -> float:
-        """Frames a second since the stage began."""
-        return self._done / max(1e-9, time.monotonic() - self._began)
+        """Frames a second since the stage began, or since the last one that was done before."""
+        return (self._done - self._skipped) / max(1e-9, time.monotonic() - self._began)
 
     @property
     def _seconds_left(self) -> float | None:
-        if not self._total or not self._done:
+        if not self._total or self._done == self._skipped:
             return None
         return max(0, self._total - self._done) / self._rate
 
@@ -107,7 +124,7 @@ class Lines(_Counted):
         """Say how many frames a stage of unknown length had."""
         if self._total is None and self._done:
             self._write(f"{self._stage}: {self._done} frames, {self._rate:.1f} frames/s\n")
-        self._done = 0
+        self._done = self._skipped = 0
 
 
 class JsonLines(_Counted):
@@ -141,7 +158,7 @@ class JsonLines(_Counted):
             "stage": self._stage,
             "done": self._done,
             "total": self._total,
-            "frames_per_second": round(self._rate, 3) if self._done else None,
+            "frames_per_second": round(self._rate, 3) if self._rate else None,
             "seconds_left": None if left is None else round(left, 1),
         }
         self._write(json.dumps(values) + "\n")
@@ -172,6 +189,12 @@ class Bars:
         """Move the bar."""
         if self._bars is not None and self._task is not None:
             self._bars.advance(self._task, frames)
+
+    def skip(self, frames: int) -> None:
+        """Move the bar and start its clock anew."""
+        if self._bars is not None and self._task is not None:
+            done = self._bars.tasks[self._bars.task_ids.index(self._task)].completed
+            self._bars.reset(self._task, completed=int(done) + frames)
 
     def close(self) -> None:
         """Leave the finished bars on the screen."""
@@ -219,4 +242,5 @@ def _rich_bars(*, color: bool) -> "Progress":
         Speed(),
         TimeRemainingColumn(elapsed_when_finished=True),
         console=screen,
+        speed_estimate_period=PERIOD_S,
     )

@@ -1,6 +1,6 @@
 """The fill of one shot, window by window: look, copy, paint what is left, mend the seams."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,6 @@ from remover.fill.frames import (
     Frame,
     Reel,
     levels_scale,
-    moved,
     to_levels,
 )
 from remover.fill.patch import SPECK, Painted, lay, paint_key
@@ -59,41 +58,58 @@ class Draft:
         return int(self.known.size - np.count_nonzero(self.known))
 
 
-def fill_shot(
-    pictures: Pictures,
-    hole: Callable[[int], Mask],
-    shot: Shot,
-    windows: Sequence[Window],
-    found: Survey,
-    *,
-    seed: int,
-) -> Iterator[Patch]:
-    """Fill the holes of one shot; nothing outside the shot is ever looked at.
+class ShotFill:
+    """Fills the holes of one shot, window after window; nothing outside the shot is looked at.
 
-    Args:
-        pictures: The video's pictures; read once, forwards, after the frames to keep.
-        hole: Pixels to replace in a frame, full size.
-        shot: Frames between two cuts.
-        windows: Ranges of frames with holes, ascending, apart, inside the shot.
-        found: What ``survey`` found of the same shot and windows.
-        seed: Decides what is invented; same input and seed, same bytes.
-
-    Yields:
-        One patch for every frame whose hole is not empty, in ascending order. Every pixel of
-        the hole is filled, none outside it is.
+    Attributes:
+        painted: Keys painted so far that later windows may show again; a fill that goes on where
+            another one ended needs those of the windows before.
     """
-    if not windows:
-        return
-    camera = found.camera
-    start, stop = surveyed(shot, windows)
-    far = far_frames(pictures, hole, found) if stop - start > REACH else []
-    reel = Reel(pictures, hole)
-    painted: list[Painted] = []
-    for window in windows:
-        reel.move(window.context_start, window.context_stop, windows[-1].context_stop)
-        drafts = [draft(reel[i], window, reel, camera, far) for i in targets(window, reel)]
-        fill_unseen(drafts, camera, painted, seed)
-        forget(painted)
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        hole: Callable[[int], Mask],
+        shot: Shot,
+        windows: Sequence[Window],
+        found: Survey,
+        *,
+        seed: int,
+        painted: Iterable[Painted] = (),
+    ) -> None:
+        """Prepare; nothing is read before the first window.
+
+        Args:
+            pictures: The video's pictures; read once, forwards, after the frames to keep.
+            hole: Pixels to replace in a frame, full size.
+            shot: Frames between two cuts.
+            windows: Ranges of frames with holes, ascending, apart, inside the shot; at least one.
+            found: What ``survey`` found of the same shot and windows.
+            seed: Decides what is invented; same input and seed, same bytes.
+            painted: What ``painted`` held after the window before the first one to fill.
+        """
+        self.painted = list(painted)
+        self._pictures, self._hole, self._found = pictures, hole, found
+        self._seed, self._end = seed, windows[-1].context_stop
+        start, stop = surveyed(shot, windows)
+        self._is_long = stop - start > REACH
+        self._far: list[Frame] | None = None
+        self._reel = Reel(pictures, hole)
+
+    def fill(self, window: Window) -> Iterator[Patch]:
+        """Fill a window; windows come in order.
+
+        Yields:
+            One patch for every frame whose hole is not empty, in ascending order. Every pixel of
+            the hole is filled, none outside it is.
+        """
+        if self._far is None:
+            self._far = far_frames(self._pictures, self._hole, self._found) if self._is_long else []
+        reel, camera = self._reel, self._found.camera
+        reel.move(window.context_start, window.context_stop, self._end)
+        drafts = [draft(reel[i], window, reel, camera, self._far) for i in targets(window, reel)]
+        fill_unseen(drafts, camera, self.painted, self._seed)
+        forget(self.painted)
         for item in drafts:
             yield finish(item)
 
@@ -160,7 +176,7 @@ def paint_draft(item: Draft, seed: int) -> Painted:
     around = item.rect.grown(max(PAINT_CONTEXT, *item.rect.size), item.frame.size)
     rgb = to_levels(item.frame.rgb[around.slices])
     known = item.frame.hole[around.slices] == 0
-    inner = moved(item.rect, -around.top, -around.left).slices
+    inner = item.rect.moved(-around.top, -around.left).slices
     rgb[inner], known[inner] = item.rgb, item.known
     return paint_key(item.frame.index, around, rgb, known, seed)
 
@@ -179,5 +195,5 @@ def finish(item: Draft) -> Patch:
     origin = np.where(hole, np.where(copied, COPIED, PAINTED), UNTOUCHED).astype(np.uint8)
     sure = np.where(origin == COPIED, item.confidence[tight.slices], 0).astype(np.float32)
     rgb = item.rgb[tight.slices] / np.float32(levels_scale(item.frame.rgb))
-    rect = moved(tight, item.rect.top, item.rect.left)
+    rect = tight.moved(item.rect.top, item.rect.left)
     return Patch(item.frame.index, rect, rgb, origin, sure)

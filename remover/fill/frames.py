@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from remover.types import RGB, Mask, Pictures, Rect, Size
+from remover.types import RGB, Mask, Pictures, Size
 
 Float = npt.NDArray[np.float32]
 
@@ -45,11 +45,6 @@ def to_levels(rgb: RGB) -> Float:
 def to_bytes(levels: Float) -> npt.NDArray[np.uint8]:
     """Float levels rounded to 8 bits."""
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
-
-
-def moved(rect: Rect, down: int, right: int) -> Rect:
-    """The rectangle shifted by whole pixels."""
-    return Rect(rect.top + down, rect.left + right, rect.bottom + down, rect.right + right)
 
 
 def disk(radius: int) -> npt.NDArray[np.uint8]:

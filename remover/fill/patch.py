@@ -13,7 +13,7 @@ import numpy.typing as npt
 from patchmatch import patch_match
 
 from remover.fill.align import Matrix
-from remover.fill.frames import Float, moved, to_bytes
+from remover.fill.frames import Float, to_bytes
 from remover.fill.seam import Known, match_seam, membrane
 from remover.pixels import bounds
 from remover.types import Rect, Size
@@ -102,8 +102,8 @@ def paint_key(index: int, rect: Rect, rgb: Float, known: Known, seed: int) -> Pa
     cut = missing.grown(max(SURROUND, *missing.size), size)
     made = paint(rgb[cut.slices], known[cut.slices], seed)
     kept = missing.grown(SURROUND, size)
-    inner = moved(kept, -cut.top, -cut.left)
-    return Painted(index, moved(kept, rect.top, rect.left), to_bytes(made[inner.slices]))
+    inner = kept.moved(-cut.top, -cut.left)
+    return Painted(index, kept.moved(rect.top, rect.left), to_bytes(made[inner.slices]))
 
 
 def carry(key: Painted, matrix: Matrix | None, rect: Rect) -> tuple[Float, Known]:

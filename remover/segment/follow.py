@@ -61,15 +61,21 @@ def follow(
         pictures: The video.
         tasks: Shots and what is pointed at in them.
         store: Where the label maps go; what it holds stays.
-        judgement: Takes how sure the network is of each frame, and where objects are lost.
+        judgement: Takes how sure the network is of each frame, and where objects are lost; tasks
+            that it counts as done are passed over. It is saved with the store after each.
         progress: Where to say how far it is.
 
     Raises:
         InputError: Nothing is found where the user pointed, or an object has only points to avoid.
     """
     progress.start("tracking", sum(_num_steps(task) for task in tasks))
-    for task in tasks:
+    for number, task in enumerate(tasks):
+        if number < judgement.done:
+            progress.skip(_num_steps(task))
+            continue
         _ShotRun(network, pictures, task, store, judgement, progress).run()
+        judgement.done = number + 1
+        store.save(judgement.facts())
 
 
 class _ShotRun:

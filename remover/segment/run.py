@@ -1,6 +1,7 @@
 """All objects over all shots: prompts in, label maps and an honest account out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,6 +38,7 @@ def segment(
     *,
     tracker: Choice,
     progress: Progress,
+    facts: Mapping[str, Any] | None = None,
 ) -> Segmentation:
     """Write the masks of every prompted object, on every frame of the shots, into ``store``.
 
@@ -48,6 +50,7 @@ def segment(
         tracker: ``builtin`` follows objects; ``none`` moves boxes evenly between key frames;
             ``Sam2`` is loaded and follows objects.
         progress: Where to say how far it is.
+        facts: What an earlier run with the same arguments saved in ``store``, to go on with it.
 
     Raises:
         InputError: Nothing is found where the user pointed.
@@ -61,15 +64,13 @@ def segment(
         object_id: _hints(prompts, object_id, pictures.size, size)
         for object_id in sorted({prompt.object_id for prompt in prompts})
     }
-    judgement = Judgement(
-        np.ones(pictures.num_frames, np.float32), np.zeros(pictures.num_frames, np.bool_)
-    )
+    judgement = Judgement.begun(pictures.num_frames, facts or {})
     work = [
         (object_id, shot, {frame: hints for frame, hints in by_frame.items() if _in(frame, shot)})
         for object_id, by_frame in objects.items()
         for shot in shots
     ]
-    for _, shot, met in work:
+    for _, shot, met in work if not judgement.done else ():
         if not met:
             judgement.is_lost[shot.start : shot.stop] = True
             judgement.confidence[shot.start : shot.stop] = 0
@@ -78,9 +79,7 @@ def segment(
     if isinstance(tracker, Sam2):
         name = _run_sam2(pictures, met_work, store, judgement, progress, tracker)
     else:
-        progress.start("tracking", sum(num_steps(shot, met) for _, shot, met in met_work))
-        for object_id, shot, met in met_work:
-            ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
+        _run_builtin(pictures, met_work, store, judgement, progress)
     _restore_user_masks(prompts, shots, store)
     is_unsure = (_smooth(judgement.confidence) < UNSURE) & ~judgement.is_lost
     return Segmentation(
@@ -90,6 +89,24 @@ def segment(
         confidence=judgement.confidence,
         notes=tuple(judgement.notes),
     )
+
+
+def _run_builtin(
+    pictures: Pictures,
+    work: Sequence[tuple[int, Shot, dict[int, Hints]]],
+    store: MaskStore,
+    judgement: Judgement,
+    progress: Progress,
+) -> None:
+    """Track with the built-in tracker; each object in each shot is saved when it is done."""
+    progress.start("tracking", sum(num_steps(shot, met) for _, shot, met in work))
+    for number, (object_id, shot, met) in enumerate(work):
+        if number < judgement.done:
+            progress.skip(num_steps(shot, met))
+            continue
+        ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
+        judgement.done = number + 1
+        store.save(judgement.facts())
 
 
 def _run_sam2(
@@ -104,10 +121,12 @@ def _run_sam2(
     from remover.segment.follow import Task, follow
     from remover.segment.sam2 import load
 
-    progress.start("load", None)
-    size, network = load(tracker.checkpoint, tracker.size, tracker.device)
     shots = sorted({shot for _, shot, _ in work})
     tasks = [Task(shot, {n: met for n, other, met in work if other == shot}) for shot in shots]
+    if judgement.done == len(tasks) and tracker.size is not None:
+        return f"{PREFIX}{tracker.size}"
+    progress.start("load", None)
+    size, network = load(tracker.checkpoint, tracker.size, tracker.device)
     follow(network, pictures, tasks, store, judgement, progress)
     return f"{PREFIX}{size}"
 

@@ -1,16 +1,21 @@
 """The masks of a whole video on disk: one label map a frame, compact, in any order.
 
 Each map is cut to the bounding box of its objects, packed to bits where it holds one object, and
-deflated. Only a few numbers a frame stay in memory, and they answer what a plan asks.
+deflated. Only a few numbers a frame stay in memory, and they answer what a plan asks. What was
+saved is never written over, so that it stays true whatever is put after it.
 """
 
+import io
+import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
+from remover import files
 from remover.pixels import bounds
 from remover.types import Labels, Mask, Rect, Size
 
@@ -24,7 +29,7 @@ class MaskStore:
     Attributes:
         size: Size of every map.
         num_frames: Number of frames.
-        path: The one file that holds the maps; it goes with ``close``.
+        path: The one file that holds the maps; it goes with ``close`` unless it was saved.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class MaskStore:
         self.size = size
         self.num_frames = num_frames
         self.path = folder / name
+        _index_of(self.path).unlink(missing_ok=True)
         self._file = self.path.open("w+b")
         self._end = 0
         self._offset = np.zeros(num_frames, np.int64)
@@ -42,6 +48,8 @@ class MaskStore:
         self._area = np.zeros(num_frames, np.int64)
         self._single = np.zeros(num_frames, np.uint8)
         self._box = np.zeros((num_frames, 4), np.int32)
+        self._saved = 0
+        self._is_saved = False
 
     def __enter__(self) -> Self:
         """Return the store."""
@@ -57,9 +65,57 @@ class MaskStore:
         self.close()
 
     def close(self) -> None:
-        """Close and delete the file; may be called twice."""
+        """Close the file, and delete it unless it was saved; may be called twice."""
         self._file.close()
-        self.path.unlink(missing_ok=True)
+        if not self._is_saved:
+            self.path.unlink(missing_ok=True)
+
+    def save(self, facts: Mapping[str, Any]) -> None:
+        """Make everything put so far, and ``facts`` (arrays), what ``reopened`` gives back.
+
+        Raises:
+            OutputError: The disk is full or gone; what was saved before holds.
+        """
+        buffer = io.BytesIO()
+        own = {name: getattr(self, f"_{name}") for name in _SAVED}
+        np.savez(buffer, shape=(*self.size, self.num_frames, self._end), **own, **facts)
+        try:
+            self._file.flush()
+            files.write_whole(_index_of(self.path), buffer.getvalue())
+        except OSError as error:
+            raise files.from_os_error(error, self.path) from error
+        self._saved, self._is_saved = self._end, True
+
+    @classmethod
+    def reopened(
+        cls, folder: Path, size: Size, num_frames: int, *, name: str = "masks.bin"
+    ) -> tuple[Self, dict[str, Any]] | None:
+        """The store as it was last saved, and the facts; None if there is none that fits."""
+        path = folder / name
+        try:
+            with np.load(_index_of(path)) as found:
+                facts = dict(found)
+            *shape, end = (int(value) for value in facts.pop("shape"))
+            own = {name: facts.pop(name) for name in _SAVED}
+            if shape != [*size, num_frames] or path.stat().st_size < end:
+                return None
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+        store = cls.__new__(cls)
+        store.size, store.num_frames, store.path = size, num_frames, path
+        store._file = path.open("r+b")
+        store._file.truncate(end)
+        store._end = store._saved = end
+        store._is_saved = True
+        store._room = own["length"].copy()
+        for key, array in own.items():
+            setattr(store, f"_{key}", array)
+        return store, facts
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether some of it was saved."""
+        return self._is_saved
 
     def put(self, index: int, labels: Labels) -> None:
         """Keep the label map (H, W) of a frame in place of what was there.
@@ -123,11 +179,22 @@ class MaskStore:
             raise IndexError(f"frame {index} of {self.num_frames}")
 
     def _write(self, index: int, packed: bytes) -> None:
-        """Write into the frame's own room where it fits, else at the end of the file."""
-        if len(packed) > self._room[index]:
+        """Write into the frame's own room where it fits and is not saved, else at the end."""
+        if len(packed) > self._room[index] or self._offset[index] < self._saved:
             self._offset[index] = self._end
             self._room[index] = len(packed)
             self._end += len(packed)
-        self._file.seek(int(self._offset[index]))
-        self._file.write(packed)
+        try:
+            self._file.seek(int(self._offset[index]))
+            self._file.write(packed)
+        except OSError as error:
+            raise files.from_os_error(error, self.path) from error
         self._length[index] = len(packed)
+
+
+_SAVED = ("offset", "length", "area", "single", "box")
+"""The arrays that tell where each map is and what it holds."""
+
+
+def _index_of(path: Path) -> Path:
+    return path.with_suffix(".npz")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from remover.fill import fill_shot, survey
+from remover.fill import ShotFill, survey
 from remover.fill.frames import Reel
 from remover.pixels import bounds
 from remover.types import COPIED, PAINTED, UNTOUCHED, Patch, Rect, Shot, Silent, Size, Window
@@ -55,7 +55,8 @@ def fill(
     if not windows:
         return []
     found = survey(clip, holes.__getitem__, shot, windows, Silent())
-    return list(fill_shot(clip, holes.__getitem__, shot, windows, found, seed=seed))
+    filler = ShotFill(clip, holes.__getitem__, shot, windows, found, seed=seed)
+    return [patch for window in windows for patch in filler.fill(window)]
 
 
 def crossing(num: int, shift: Callable[[int], int] = lambda _: 0) -> tuple[Clip, list, list]:

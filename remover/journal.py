@@ -1,0 +1,225 @@
+"""What is done of a run and what it depended on, so that another run can go on with it.
+
+A work folder holds::
+
+    owner           the process that works here
+    journal.json    the key (what the result depends on), the plan, what is about to be published
+    masks.*         the masks of the objects and shots that are done
+    fills.bin       the camera's motion of each shot, every finished hole, the end of each window
+
+The final encode is never resumed: it runs from the first frame, with what is here.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from remover import files, records
+from remover.fill import Camera, Painted, Survey
+from remover.keys import Key
+from remover.plan import plan_of
+from remover.types import Filled, Plan, Rect, Shot
+from remover.video import Target, folder_of
+
+SCHEMA = 1
+FACTS, FILLS, MASKS = "journal.json", "fills.bin", "masks.npz"
+SURVEY, FRAME, WINDOW = b"s", b"f", b"w"
+"""Kinds of records."""
+
+
+class Journal:
+    """The work folder of one run, as a context manager.
+
+    Attributes:
+        folder: Where it is.
+        windows_done: How many windows of the plan are filled, from the first one on.
+        frames_done: How many frames they fill.
+    """
+
+    def __init__(self, folder: Path, key: Key, *, is_kept: bool) -> None:
+        """Take over what ``folder`` holds if it was made with ``key``, else nothing.
+
+        Args:
+            folder: An existing folder that nobody else works in.
+            key: What the result depends on.
+            is_kept: Whether work is written down; without, the folder is only a place.
+        """
+        self.folder = folder
+        self.windows_done = self.frames_done = 0
+        self._is_kept = is_kept
+        self._facts: dict[str, Any] = {"schema": SCHEMA, "key": dict(key)}
+        self._surveys: dict[Shot, Survey] = {}
+        self._painted: list[tuple[int, list[Painted]]] = []
+        self._end = 0
+        found = facts_of(folder)
+        if found is not None and found["key"] == dict(key):
+            self._facts = found
+            self._read()
+        if is_kept:
+            self._write_facts()
+            self._file = records.RecordFile(folder / FILLS, self._end)
+
+    def __enter__(self) -> Self:
+        """Return the journal."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the files; they stay."""
+        if self._is_kept:
+            self._file.close()
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan that was made, if it was."""
+        found = self._facts.get("plan")
+        return None if found is None else plan_of(found)
+
+    def keep_plan(self, plan: Plan) -> None:
+        """Write the plan down."""
+        self._facts["plan"] = asdict(plan)
+        self._write_facts()
+
+    def survey(self, shot: Shot) -> Survey | None:
+        """What was measured of a shot, if it was."""
+        return self._surveys.get(shot)
+
+    def keep_survey(self, shot: Shot, found: Survey) -> None:
+        """Write down what was measured of a shot."""
+        camera = found.camera
+        self._append(
+            SURVEY,
+            shot=np.array(shot),
+            first=np.array(camera.first),
+            steps=np.array(camera.steps, np.float64).reshape(-1, 3, 3),
+            static=np.array(camera.static),
+            far=np.array(found.far, np.int64),
+        )
+
+    def fills(self) -> Iterator[Filled]:
+        """The holes of the windows that were done, in order, one at a time from the disk."""
+        for record in records.read(self.folder / FILLS, self._end):
+            if record.kind == FRAME:
+                yield _filled(record.arrays)
+
+    def keep(self, filled: Filled) -> Filled:
+        """Write a finished hole down; it counts once its window is ended."""
+        planes = {f"plane{i}": plane for i, plane in enumerate(filled.planes)}
+        place = np.array([filled.index, *filled.rect])
+        sure = np.array(filled.confidence)
+        self._append(FRAME, place=place, origin=filled.origin, confidence=sure, **planes)
+        return filled
+
+    def end_window(self, before: Sequence[Painted], after: Sequence[Painted]) -> None:
+        """Say that all holes of the next window are written down.
+
+        Args:
+            before: The shot's painted keys before the window.
+            after: Those after it: the last ones of ``before``, then new ones.
+        """
+        held = sum(any(key is old for old in before) for key in after)
+        arrays: dict[str, Any] = {"held": np.array(held)}
+        for number, key in enumerate(after[held:]):
+            arrays[f"place{number}"] = np.array([key.index, *key.rect])
+            arrays[f"rgb{number}"] = key.rgb
+        self._append(WINDOW, **arrays)
+
+    def painted(self, first: int) -> list[Painted]:
+        """The painted keys of a shot, whose first window is number ``first``, as they were left."""
+        found: list[Painted] = []
+        for held, new in self._painted[first:]:
+            found = [*found[len(found) - held :], *new]
+        return found
+
+    def begin_publishing(self, part: Target, target: Target) -> None:
+        """Note that ``part``, which is finished, is about to appear as ``target``."""
+        if self._is_kept and isinstance(part, Path) and isinstance(target, Path):
+            noted = self._facts.setdefault("publishing", {})
+            noted[str(target.absolute())] = files.digests(part)
+            self._write_facts()
+
+    def _append(self, kind: bytes, **arrays: Any) -> None:
+        if self._is_kept:
+            try:
+                self._file.append(kind, arrays)
+            except OSError as error:
+                raise files.from_os_error(error, self.folder) from error
+
+    def _write_facts(self) -> None:
+        if self._is_kept:
+            try:
+                files.write_whole(self.folder / FACTS, json.dumps(self._facts).encode())
+            except OSError as error:
+                raise files.from_os_error(error, self.folder) from error
+
+    def _read(self) -> None:
+        """Learn what the records hold, up to the last one that ends something."""
+        frames = 0
+        for record in records.read(self.folder / FILLS):
+            if record.kind == FRAME:
+                frames += 1
+                continue
+            if record.kind == SURVEY:
+                shot, found = _survey(record.arrays)
+                self._surveys[shot] = found
+            else:
+                self._painted.append(_keys(record.arrays))
+                self.windows_done += 1
+            self.frames_done, self._end = frames, record.end
+
+
+def facts_of(folder: Path) -> dict[str, Any] | None:
+    """What the journal in ``folder`` says of itself; None if there is none that can be read."""
+    try:
+        found = json.loads((folder / FACTS).read_text())
+        return found if found["schema"] == SCHEMA and isinstance(found["key"], dict) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def holds_work(folder: Path) -> bool:
+    """Whether a folder holds masks or holes that a run could go on with."""
+    fills = folder / FILLS
+    return (folder / MASKS).is_file() or (fills.is_file() and fills.stat().st_size > 0)
+
+
+def was_published(folder: Path, target: Path) -> bool:
+    """Whether what is at ``target`` is all from the run whose journal is in ``folder``."""
+    noted = (facts_of(folder) or {}).get("publishing", {}).get(str(target.absolute()))
+    if noted is None:
+        return False
+    if list(noted) == [""]:
+        return target.is_file() and files.digest(target) == noted[""]
+    place = folder_of(target)
+    there = [name for name in noted if (place / name).is_file()]
+    return bool(there) and all(files.digest(place / name) == noted[name] for name in there)
+
+
+def _filled(arrays: Mapping[str, Any]) -> Filled:
+    index, *rect = (int(value) for value in arrays["place"])
+    planes = tuple(arrays[f"plane{i}"] for i in range(sum(n.startswith("plane") for n in arrays)))
+    return Filled(index, Rect(*rect), planes, arrays["origin"], float(arrays["confidence"]))
+
+
+def _survey(arrays: Mapping[str, Any]) -> tuple[Shot, Survey]:
+    start, stop = (int(value) for value in arrays["shot"])
+    camera = Camera(int(arrays["first"]), tuple(arrays["steps"]), bool(arrays["static"]))
+    return Shot(start, stop), Survey(camera, tuple(int(i) for i in arrays["far"]))
+
+
+def _keys(arrays: Mapping[str, Any]) -> tuple[int, list[Painted]]:
+    """How many older keys a window left, and the ones that it made."""
+    new: list[Painted] = []
+    while f"rgb{len(new)}" in arrays:
+        index, *rect = (int(value) for value in arrays[f"place{len(new)}"])
+        new.append(Painted(index, Rect(*rect), arrays[f"rgb{len(new)}"]))
+    return int(arrays["held"]), new
