@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 _HEAD = struct.Struct("<4scIQ")
-"""Mark, kind, CRC-32 of the content, length of the content."""
+"""Mark, kind, CRC-32 of kind and content, length of the content."""
 _MARK = b"rec1"
 LEVEL = 1
 """Deflate level: pictures hardly shrink more at higher ones."""
@@ -55,7 +55,7 @@ class RecordFile:
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
         content = zlib.compress(buffer.getvalue(), LEVEL)
-        head = _HEAD.pack(_MARK, kind, zlib.crc32(content), len(content))
+        head = _HEAD.pack(_MARK, kind, zlib.crc32(kind + content), len(content))
         self._file.write(head + content)
         self._file.flush()
 
@@ -65,14 +65,15 @@ def read(path: Path, stop: int | None = None) -> Iterator[Record]:
     if not path.is_file():
         return
     with path.open("rb") as file:
-        end = 0
+        end, size = 0, path.stat().st_size
         while stop is None or end < stop:
             head = file.read(_HEAD.size)
             if len(head) < _HEAD.size:
                 return
             mark, kind, checksum, length = _HEAD.unpack(head)
-            content = file.read(length) if mark == _MARK else b""
-            if len(content) < length or mark != _MARK or zlib.crc32(content) != checksum:
+            is_whole = mark == _MARK and length <= size - file.tell()
+            content = file.read(length) if is_whole else b""
+            if not is_whole or zlib.crc32(kind + content) != checksum:
                 return
             with np.load(io.BytesIO(zlib.decompress(content))) as found:
                 arrays = dict(found)

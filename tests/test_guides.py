@@ -111,3 +111,15 @@ def test_the_commands_of_the_pipelines_guide(folder):
         with av.open(str(folder / name)) as container:
             assert kind in container.format.name
             assert sum(1 for _ in container.decode(video=0)) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
+def test_the_commands_of_the_guide_to_long_runs(folder):
+    found = commands("long-runs.md")
+    assert len(found) == 3
+    done = shell("\n".join(found), folder)
+    assert done.returncode == 0, done.stderr
+    assert "the masks are those of an earlier run" in done.stderr
+    written = {"clip.clean.mkv", "other.mkv", "sheet.png", "wider.mkv", "widest.mkv"}
+    assert {p.name for p in folder.iterdir()} == written | {"clip.mkv", "shot", "scratch"}
+    assert not list((folder / "scratch").iterdir())

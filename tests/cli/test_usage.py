@@ -21,7 +21,8 @@ SHARED = DISPLAY | {
 FLAGS = {
     "": {"--help", "--install-completion", "--show-completion", "--version", "-V", "-h"},
     "clean": SHARED
-    | {"--codec", "--crf", "--dry-run", "--lossless", "--no-lossless", "--painter", "--preview"},
+    | {"--codec", "--crf", "--dry-run", "--lossless", "--no-lossless", "--painter", "--preview"}
+    | {"--no-resume", "--resume", "--work"},
     "mask": SHARED,
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
