@@ -1,12 +1,14 @@
 """Putting fills into the untouched planes, proving that nothing else changed, and writing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from remover import pixels
+from remover.companions import CompanionWriter, Step
 from remover.errors import VerifyError
 from remover.fill import Survey, fill_shot, survey, surveyed
 from remover.job import Job
@@ -26,6 +28,8 @@ class FillTotals:
     confidence: float = 0.0
     written: Written = field(default_factory=Written)
     """What the writer counted."""
+    sides: Mapping[str, Written] = field(default_factory=dict)
+    """What those of the files beside the output counted, by kind."""
 
     @property
     def copied_share(self) -> float:
@@ -80,7 +84,9 @@ def apply_patch(
     return planes
 
 
-def write_cleaned(job: Job, part: Target, seed: int, progress: Progress) -> FillTotals:
+def write_cleaned(
+    job: Job, part: Target, seed: int, progress: Progress, sides: Mapping[str, Path]
+) -> FillTotals:
     """Decode, fill, compose and encode every frame, in one pass of bounded memory.
 
     Args:
@@ -88,6 +94,7 @@ def write_cleaned(job: Job, part: Target, seed: int, progress: Progress) -> Fill
         part: The file or folder to write, or a pipe.
         seed: Decides what is invented.
         progress: Told of the stages ``motion`` and ``fill``.
+        sides: The file or folder of each companion that is planned, by its kind.
 
     Raises:
         VerifyError: A frame that was to be filled was not.
@@ -97,18 +104,26 @@ def write_cleaned(job: Job, part: Target, seed: int, progress: Progress) -> Fill
     assert job.target is not None
     totals = FillTotals()
     patches = _patches(job, _survey(job, progress), seed)
-    progress.start("fill", job.index.num_frames)
-    with writer_of(job.info, job.index, job.output, part, job.target) as writer:
+    first, count = job.written.first, job.written.num_frames
+    progress.start("fill", count)
+    with (
+        writer_of(job.info, job.written, job.output, part, job.target) as writer,
+        CompanionWriter(job.info, job.written, job.companions, sides) as beside,
+    ):
         pending = next(patches, None)
-        for frame in job.reader.frames():
+        for frame in job.reader.frames(first, first + count):
             planes: Sequence[Any] = frame.planes
+            step = Step(frame, planes, None, None)
             if pending is not None and pending.index == frame.index:
                 planes = apply_patch(frame, pending, job.region, job.info)
                 totals.add(pending)
+                if job.companions:
+                    step = Step(frame, planes, job.region.alpha(frame.index), pending)
                 pending = next(patches, None)
+            beside.write(step)
             writer.write(frame, planes)
             progress.advance()
-    totals.written = writer.written
+    totals.written, totals.sides = writer.written, beside.written
     if totals.frames != job.plan.hole_frames:
         raise VerifyError(
             f"{job.plan.hole_frames} frames were to be filled and {totals.frames} were",

@@ -1,17 +1,19 @@
 """A video looked at, masked and planned for: everything that comes before the fill."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from remover import device, files
+from remover.companions import Companion, plan_companions
 from remover.config import CleanOptions
 from remover.masking import Masks, make_masks
 from remover.pixels import thumbnail
 from remover.plan import cut_to, make_plan
 from remover.region import GROWTH_GIVEN, GROWTH_TRACKED, Region
-from remover.resolve import check_prompts, frame_range
+from remover.resolve import check_prompts, frame_range, with_handles
 from remover.segment import Choice, MaskStore, Sam2, choose
 from remover.shots import ShotFinder
 from remover.types import Plan, Progress, Prompt, Shot, VideoInfo
@@ -22,6 +24,7 @@ from remover.video import (
     RgbPictures,
     Target,
     look_at,
+    plan_of_part,
     plan_output,
     reader_of,
 )
@@ -38,6 +41,8 @@ class Job:
     index: FrameIndex
     frames: Shot
     """The part to clean."""
+    written: FrameIndex
+    """The frames that are written, which are all of them unless a part is written alone."""
     pictures: RgbPictures
     store: MaskStore
     masks: Masks
@@ -47,6 +52,8 @@ class Job:
     """Where an output goes; None where none is asked."""
     output: OutputPlan | None
     """How the output is written; None where none is asked."""
+    companions: tuple[Companion, ...]
+    """The files that are written beside it."""
     warnings: tuple[str, ...]
     device: str
     """Where the masks were computed; everything else runs on the CPU."""
@@ -59,6 +66,7 @@ def prepared(
     options: CleanOptions,
     progress: Progress,
     target: Target | None,
+    sides: Mapping[str, Path] = MappingProxyType({}),
 ) -> Iterator[Job]:
     """Do everything that comes before the first picture is filled.
 
@@ -68,6 +76,7 @@ def prepared(
         options: Of the run.
         progress: Told of the stages, of warnings and of notes.
         target: Where an output would go; None if none is planned.
+        sides: Where each kind of file beside it would go.
 
     Yields:
         The job; its working data is deleted when the block ends.
@@ -76,11 +85,13 @@ def prepared(
     tracker, chosen = _tracker(prompts, options)
     info = look_at(source, options.fps)
     output_plan = None if target is None else _planned(info, target, options)
+    companions = plan_companions(info, sides)
     with files.work_folder() as work:
         reader = reader_of(info)
         shots = _scan(reader, info, progress)
         index = reader.index
         frames = frame_range(options.start, options.end, index)
+        written, short = _written(options, frames, index)
         pictures = RgbPictures(reader)
         with MaskStore(work, info.size, index.num_frames) as store:
             masks = make_masks(
@@ -98,16 +109,14 @@ def prepared(
                 budget_bytes=device.picture_budget(),
             )
             warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
-            warnings += output_plan.warnings if output_plan else ()
-            for message in warnings:
-                progress.warn(message)
-            for message in masks.segmentation.notes:
-                progress.note(message)
+            warnings += (output_plan.warnings if output_plan else ()) + short
+            _say(progress, warnings, masks.segmentation.notes)
             yield Job(
                 info=info,
                 reader=reader,
                 index=index,
                 frames=frames,
+                written=written,
                 pictures=pictures,
                 store=store,
                 masks=masks,
@@ -115,6 +124,7 @@ def prepared(
                 plan=plan,
                 target=target,
                 output=output_plan,
+                companions=companions,
                 warnings=warnings,
                 device=chosen,
             )
@@ -133,7 +143,7 @@ def _tracker(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[Choice, 
 
 
 def _planned(info: VideoInfo, target: Target, options: CleanOptions) -> OutputPlan:
-    return plan_output(
+    plan = plan_output(
         info,
         target,
         codec=options.codec,
@@ -141,6 +151,17 @@ def _planned(info: VideoInfo, target: Target, options: CleanOptions) -> OutputPl
         lossless=options.lossless,
         container=options.format,
     )
+    return plan_of_part(plan) if options.trim else plan
+
+
+def _written(
+    options: CleanOptions, frames: Shot, index: FrameIndex
+) -> tuple[FrameIndex, tuple[str, ...]]:
+    """The frames to write, and what is to be said about them."""
+    if not options.trim:
+        return index, ()
+    part, message = with_handles(frames, options.handles, index.num_frames)
+    return index.part(part.start, part.stop), (message,) if message else ()
 
 
 def _scan(reader: FrameSource, info: VideoInfo, progress: Progress) -> tuple[Shot, ...]:
@@ -151,6 +172,13 @@ def _scan(reader: FrameSource, info: VideoInfo, progress: Progress) -> tuple[Sho
         finder.push(thumbnail(frame.planes, info.layout, info.colour, THUMBNAIL_WIDTH))
         progress.advance()
     return finder.finish()
+
+
+def _say(progress: Progress, warnings: Sequence[str], notes: Sequence[str]) -> None:
+    for message in warnings:
+        progress.warn(message)
+    for message in notes:
+        progress.note(message)
 
 
 def _growth(options: CleanOptions, masks: Masks) -> int:
