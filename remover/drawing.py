@@ -35,6 +35,9 @@ COLOURS = {"untouched": (0, 0, 0), "copied": (0, 114, 178), "painted": (240, 228
 ROW, SWATCH, GAP, LETTER = 24, 14, 6, 7
 """Height of a line of the legend, its coloured squares, the space around, a letter; pixels."""
 
+LEGEND_FOR = 640
+"""Width of a picture for which these are right."""
+
 
 def opaque(hole: Mask, layout: PixelLayout) -> Mask:
     """Pixels (H, W) whose colour may differ from the source's once chroma is interpolated.
@@ -145,18 +148,24 @@ def source_map(alpha: Levels | None, patch: Patch | None, info: VideoInfo) -> Pi
 
 
 def legend(width: int) -> Picture:
-    """The colours of a map with their names, on white, in one row if it fits, (h, width, 3)."""
-    widths = [GAP + SWATCH + GAP + LETTER * len(name) + GAP for name in COLOURS]
+    """The colours of a map with their names, on white, in one row if it fits, (h, width, 3).
+
+    It grows with the picture, so that it can be read when that is shown smaller.
+    """
+    scale = max(1, round(width / LEGEND_FOR))
+    row, swatch, gap, letter = (scale * length for length in (ROW, SWATCH, GAP, LETTER))
+    widths = [gap + swatch + gap + letter * len(name) + gap for name in COLOURS]
     is_row = sum(widths) <= width
-    strip = np.full((ROW if is_row else ROW * len(COLOURS), width, 3), 255, np.uint8)
+    strip = np.full((row if is_row else row * len(COLOURS), width, 3), 255, np.uint8)
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.4 * scale
     top = left = 0
     for (name, colour), length in zip(COLOURS.items(), widths, strict=True):
-        corner = (left + GAP, top + (ROW - SWATCH) // 2)
-        opposite = (corner[0] + SWATCH - 1, corner[1] + SWATCH - 1)
+        corner = (left + gap, top + (row - swatch) // 2)
+        opposite = (corner[0] + swatch - 1, corner[1] + swatch - 1)
         cv2.rectangle(strip, corner, opposite, colour, cv2.FILLED)
-        place = (opposite[0] + GAP, opposite[1] - 3)
-        cv2.putText(strip, name, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
-        left, top = (left + length, top) if is_row else (left, top + ROW)
+        place = (opposite[0] + gap, opposite[1] - 3 * scale)
+        cv2.putText(strip, name, place, font, size, (0, 0, 0), scale, cv2.LINE_AA)
+        left, top = (left + length, top) if is_row else (left, top + row)
     return strip
 
 

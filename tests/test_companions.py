@@ -79,9 +79,10 @@ def rgb_of(path):
         ]
 
 
-def test_png_layers_are_exact_in_rgb(make_clip, tmp_path):
-    clip = make_clip(pixel_format="yuv420p", **SMALL)
-    out = tmp_path / "out.mkv"
+@pytest.mark.parametrize(("name", "codec"), [("clip.mkv", "ffv1"), ("clip.mp4", "libx264")])
+def test_png_layers_are_exact_in_rgb(name, codec, make_clip, tmp_path):
+    clip = make_clip(name, codec=codec, pixel_format="yuv420p", **SMALL)
+    out = tmp_path / f"out{clip.path.suffix}"
     clean(clip, out, tmp_path, layer=tmp_path / "layer")
     names = sorted(path.name for path in (tmp_path / "layer").iterdir())
     assert names == [f"{i:05d}.png" for i in range(5)]
@@ -304,3 +305,31 @@ def test_beside_a_pipe(make_clip, tmp_path):
         )
     assert planes(tmp_path / "l.mkv")[1].index.num_frames == 5
     assert planes(tmp_path / "out.mkv")[1].index.num_frames == 5
+
+
+def test_a_part_alone_is_what_the_whole_has_there(make_clip, tmp_path):
+    clip = make_clip(frames=12, height=50, width=70, audio=True)
+    given = {
+        "box": ["10,10,12,12"],
+        "tracker": "none",
+        "lossless": True,
+        "start": "3f",
+        "end": "6f",
+    }
+    whole, part, fill = (tmp_path / f"{name}.mkv" for name in ("whole", "part", "fill"))
+    remover.clean(clip.path, whole, **given)
+    report = remover.clean(clip.path, part, trim=True, handles=4, layer=fill, **given)
+    assert report.written == (0, 10)
+    assert report.to_json()["written"] == [0, 10]
+    assert any("has 3 frames before the part and 4 after it" in w for w in report.warnings)
+    (expected, _), (found, reader) = planes(whole), planes(part)
+    assert len(found) == 10
+    assert all(
+        np.array_equal(a, b)
+        for x, y in zip(expected[:10], found, strict=True)
+        for a, b in zip(x, y, strict=True)
+    )
+    layer, of_layer = planes(fill)
+    assert np.array_equal(of_layer.index.pts, reader.index.pts)
+    alpha = [component(p, of_layer.info.layout, 3).any() for p in layer]
+    assert alpha == [3 <= number < 6 for number in range(10)]
