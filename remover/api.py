@@ -26,6 +26,10 @@ def clean(
     click: Iterable[Given] = (),
     avoid: Iterable[Given] = (),
     mask: Iterable[PathLike] = (),
+    layer: PathLike | None = None,
+    matte: PathLike | None = None,
+    compare: PathLike | None = None,
+    source_map: PathLike | None = None,
     progress: "Progress | None" = None,
     **options: Any,
 ) -> "Report":
@@ -39,6 +43,10 @@ def clean(
         click: Points on the object, ``x, y``.
         avoid: Points that are not the object.
         mask: Mask images, folders or videos.
+        layer: Where to write the fill alone with alpha, in the same pass as the output.
+        matte: Where to write how much of the fill each pixel took, 0 to 255.
+        compare: Where to write source and result side by side.
+        source_map: Where to write which pixels are untouched, copied or painted.
         progress: Where to say how far it is; None says nothing.
         **options: Fields of ``remover.config.CleanOptions``, as ``dilate=2, lossless=True``;
             ``start`` and ``end`` as on the command line.
@@ -54,7 +62,11 @@ def clean(
 
     quiet_libraries()
     prompts = _prompts(box, click, avoid, mask)
-    return pipeline.clean(Path(source), _target(output), prompts, _options(options), progress)
+    named = {"layer": layer, "matte": matte, "compare": compare, "source_map": source_map}
+    sides = {kind: Path(path) for kind, path in named.items() if path is not None}
+    return pipeline.clean(
+        Path(source), _target(output), prompts, _options(options), progress, sides
+    )
 
 
 def mask(

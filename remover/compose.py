@@ -1,12 +1,14 @@
 """Putting fills into the untouched planes, proving that nothing else changed, and writing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from remover import pixels
+from remover.companions import CompanionWriter, Step
 from remover.errors import VerifyError
 from remover.fill import ShotFill, Survey, survey, surveyed
 from remover.job import Job
@@ -36,6 +38,8 @@ class FillTotals:
     confidence: float = 0.0
     written: Written = field(default_factory=Written)
     """What the writer counted."""
+    sides: Mapping[str, Written] = field(default_factory=dict)
+    """What those of the files beside the output counted, by kind."""
 
     @property
     def copied_share(self) -> float:
@@ -110,7 +114,9 @@ def put_in(
     return planes
 
 
-def write_cleaned(job: Job, part: Target, seed: int, progress: Progress) -> FillTotals:
+def write_cleaned(
+    job: Job, part: Target, seed: int, progress: Progress, sides: Mapping[str, Path]
+) -> FillTotals:
     """Decode, fill, compose and encode every frame, in one pass of bounded memory.
 
     Holes that the journal has are taken from it; every other one is written down in it.
@@ -120,6 +126,7 @@ def write_cleaned(job: Job, part: Target, seed: int, progress: Progress) -> Fill
         part: The file or folder to write, or a pipe.
         seed: Decides what is invented.
         progress: Told of the stages ``motion`` and ``fill``.
+        sides: The file or folder of each companion that is planned, by its kind.
 
     Raises:
         VerifyError: A frame that was to be filled was not.
@@ -129,11 +136,16 @@ def write_cleaned(job: Job, part: Target, seed: int, progress: Progress) -> Fill
     assert job.target is not None
     totals = FillTotals()
     fills = _fills(job, _survey(job, progress), seed)
-    progress.start("fill", job.index.num_frames)
-    with writer_of(job.info, job.index, job.output, part, job.target) as writer:
+    first, num_frames = job.written.first, job.written.num_frames
+    progress.start("fill", num_frames)
+    with (
+        writer_of(job.info, job.written, job.output, part, job.target) as writer,
+        CompanionWriter(job.info, job.written, job.companions, sides) as beside,
+    ):
         pending = next(fills, None)
-        for frame in job.reader.frames():
+        for frame in job.reader.frames(first, first + num_frames):
             planes: Sequence[Any] = frame.planes
+            step = Step(frame, planes, None, None)
             count = progress.advance
             if pending is not None and pending.index == frame.index:
                 if isinstance(pending, Filled):
@@ -142,10 +154,13 @@ def write_cleaned(job: Job, part: Target, seed: int, progress: Progress) -> Fill
                     pending = job.journal.keep(composed(frame, pending, job.region, job.info))
                 planes = put_in(frame, pending, job.region, job.info)
                 totals.add(pending)
+                if job.companions:
+                    step = Step(frame, planes, job.region.alpha(frame.index), pending)
                 pending = next(fills, None)
+            beside.write(step)
             writer.write(frame, planes)
             count()
-    totals.written = writer.written
+    totals.written, totals.sides = writer.written, beside.written
     if totals.frames != job.plan.hole_frames:
         raise VerifyError(
             f"{job.plan.hole_frames} frames were to be filled and {totals.frames} were",

@@ -1,17 +1,20 @@
 """Where an output goes: one file, one folder of pictures, or a pipe; and where if nobody says."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from remover import files
 from remover.config import CleanOptions
-from remover.errors import UsageError
+from remover.errors import OutputError, UsageError
 from remover.journal import was_published
 from remover.types import Progress
 from remover.video import Pipe, Target, folder_of, has_pictures, is_pictures_target, is_sequence
 from remover.workplace import folder_for
+
+SIDE_PICTURES = "%05d.png"
+"""What pictures in a folder beside the output are called."""
 
 
 def default_output(source: Path) -> Path:
@@ -28,7 +31,9 @@ def default_output(source: Path) -> Path:
     return beside if source.is_dir() else beside / source.name
 
 
-def settled(target: Target, options: CleanOptions) -> CleanOptions:
+def settled(
+    target: Target, sides: Mapping[str, Path], source: Path, options: CleanOptions
+) -> CleanOptions:
     """The options with what an interrupted run leaves open decided.
 
     A run that is gone on with may have been killed when its output was in place already, and
@@ -44,7 +49,11 @@ def settled(target: Target, options: CleanOptions) -> CleanOptions:
             "`--resume` cannot go on with what was written to a pipe",
             hint="leave `--resume` out, or name a file with `-o FILE`",
         )
-    if was_published(folder_for(target, options.work), target):
+    kinds = [(target, _takes_pictures(target, source, options))]
+    kinds += [(path, _is_side_pictures(path)) for path in sides.values()]
+    taken = [path for path, many in kinds if (has_pictures(path) if many else path.exists())]
+    folder = folder_for(target, options.work)
+    if taken and all(was_published(folder, path) for path in taken):
         return replace(options, overwrite=True)
     return options
 
@@ -98,6 +107,119 @@ def delivering(
         reclaim(target, progress)
         with files.publishing(target, overwrite=options.overwrite) as part:
             yield part
+
+
+def side_targets(wanted: Mapping[str, Path]) -> dict[str, Path]:
+    """Where the files beside the output go: a folder becomes a pattern of PNG pictures in it."""
+    return {
+        kind: path / SIDE_PICTURES if path.is_dir() or not path.suffix else path
+        for kind, path in wanted.items()
+    }
+
+
+def check_sides(
+    sides: Mapping[str, Path], target: Target, source: Path, options: CleanOptions
+) -> None:
+    """Refuse files beside the output that cannot or must not be written, before any work.
+
+    Raises:
+        OutputError: One exists, its folder cannot be written, or two are the same or are the
+            input or the output.
+    """
+    taken = {"the input": source} | ({"the output": target} if isinstance(target, Path) else {})
+    for kind, path in sides.items():
+        flag = f"`--{kind.replace('_', '-')}`"
+        for what, other in taken.items():
+            if _is_same(path, other):
+                raise OutputError(
+                    f"{flag} and {what} are the same: `{path}`", hint="give each a name of its own"
+                )
+        taken[flag] = path
+        if _is_side_pictures(path):
+            is_taken = has_pictures(path)
+            files.check_folder(folder_of(path), is_taken=is_taken, overwrite=options.overwrite)
+        else:
+            files.check_target(path, source, overwrite=options.overwrite)
+
+
+@contextlib.contextmanager
+def delivering_all(
+    target: Target,
+    source: Path,
+    sides: Mapping[str, Path],
+    options: CleanOptions,
+    progress: Progress,
+) -> Iterator[tuple[Target, dict[str, Path]]]:
+    """Where to write now the output and the files beside it, by kind.
+
+    They are published when the block ends well, the output last; if it cannot be, the others are
+    taken away again.
+
+    Raises:
+        OutputError: One cannot be published.
+    """
+    published: list[Path] = []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_taking_back(published))
+        part = stack.enter_context(delivering(target, source, options, progress))
+        parts = {
+            kind: stack.enter_context(_delivering_side(path, published, options, progress))
+            for kind, path in sides.items()
+        }
+        yield part, parts
+
+
+@contextlib.contextmanager
+def _taking_back(published: list[Path]) -> Iterator[None]:
+    """Delete what is in ``published`` if the block fails."""
+    try:
+        yield
+    except BaseException:
+        for path in published:
+            files.remove(path)
+        raise
+
+
+@contextlib.contextmanager
+def _delivering_side(
+    path: Path, published: list[Path], options: CleanOptions, progress: Progress
+) -> Iterator[Path]:
+    """As ``delivering``, of one file or pattern beside the output; adds to ``published``."""
+    reclaim(folder_of(path) if _is_side_pictures(path) else path, progress)
+    if not _is_side_pictures(path):
+        with files.publishing(path, overwrite=options.overwrite) as part:
+            yield part
+        published.append(path)
+        return
+    folder = folder_of(path)
+    is_new = not folder.exists()
+    with files.publishing_into(folder, overwrite=options.overwrite) as part:
+        yield part
+        names = [picture.name for picture in part.iterdir()]
+    published += [folder] if is_new else [folder / name for name in names]
+
+
+def _is_side_pictures(path: Path) -> bool:
+    return is_pictures_target(path, from_pictures=False)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether two outputs, or an output and the input, would be the same file or pictures."""
+    if _is_side_pictures(path):
+        folder = folder_of(other) if is_sequence(other) or _is_pattern(other) else other
+        is_shared = folder_of(path).absolute() == folder.absolute() or _are_one(
+            folder_of(path), folder
+        )
+        return is_shared and (not _is_pattern(other) or path.name == other.name)
+    return path.absolute() == other.absolute() or _are_one(path, other)
+
+
+def _is_pattern(path: Path) -> bool:
+    return folder_of(path) != path
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)
 
 
 def say_format(target: Target, container: str, progress: Progress) -> None:

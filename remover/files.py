@@ -45,7 +45,7 @@ def check_target(target: Path, source: Path | None, *, overwrite: bool) -> None:
             )
     elif target.exists() and not overwrite:
         raise OutputError(
-            f"`{target}` exists already", hint="pass -y to replace it, or -o for another name"
+            f"`{target}` exists already", hint="pass -y to replace it, or choose another name"
         )
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -128,7 +128,7 @@ def check_folder(folder: Path, *, is_taken: bool, overwrite: bool) -> None:
     if is_taken and not overwrite:
         raise OutputError(
             f"`{folder}` has such pictures already",
-            hint="pass -y to replace them, or -o for another place",
+            hint="pass -y to replace them, or choose another place",
         )
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"`{folder}` is no folder", hint="choose another place with -o")

@@ -74,7 +74,12 @@ def _nearest(picture: npt.NDArray[np.generic], size: Size) -> npt.NDArray[np.gen
 
 def to_shown_mask(mask: Mask, info: VideoInfo) -> Mask:
     """A coded mask (H, W) at the shown size."""
-    return np.ascontiguousarray(_nearest(turn(mask, info.orientation), shown_size(info)))
+    return to_shown(mask, info).astype(bool, copy=False)
+
+
+def to_shown(picture: npt.NDArray[np.generic], info: VideoInfo) -> npt.NDArray[np.generic]:
+    """A coded array (H, W, ...) at the shown size, by nearest samples."""
+    return np.ascontiguousarray(_nearest(turn(picture, info.orientation), shown_size(info)))
 
 
 def to_coded_mask(mask: Mask, info: VideoInfo) -> Mask:

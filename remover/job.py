@@ -1,12 +1,14 @@
 """A video looked at, masked and planned for: everything that comes before the fill."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from remover import device, keys, maskcache, workplace
+from remover.companions import Companion, plan_companions
 from remover.config import CleanOptions
 from remover.journal import Journal
 from remover.keys import Key
@@ -14,7 +16,7 @@ from remover.masking import Masks, make_masks
 from remover.pixels import thumbnail
 from remover.plan import cut_to, make_plan
 from remover.region import GROWTH_GIVEN, GROWTH_TRACKED, Region
-from remover.resolve import check_prompts, frame_range
+from remover.resolve import check_prompts, frame_range, with_handles
 from remover.segment import Choice, MaskStore, Sam2, choose
 from remover.shots import ShotFinder
 from remover.types import Plan, Progress, Prompt, Shot, VideoInfo
@@ -25,6 +27,7 @@ from remover.video import (
     RgbPictures,
     Target,
     look_at,
+    plan_of_part,
     plan_output,
     reader_of,
 )
@@ -41,6 +44,8 @@ class Job:
     index: FrameIndex
     frames: Shot
     """The part to clean."""
+    written: FrameIndex
+    """The frames that are written, which are all of them unless a part is written alone."""
     pictures: RgbPictures
     store: MaskStore
     masks: Masks
@@ -50,6 +55,8 @@ class Job:
     """Where an output goes; None where none is asked."""
     output: OutputPlan | None
     """How the output is written; None where none is asked."""
+    companions: tuple[Companion, ...]
+    """The files that are written beside it."""
     warnings: tuple[str, ...]
     device: str
     """Where the masks were computed; everything else runs on the CPU."""
@@ -64,6 +71,7 @@ def prepared(
     options: CleanOptions,
     progress: Progress,
     target: Target | None,
+    sides: Mapping[str, Path] = MappingProxyType({}),
     *,
     writes: bool = True,
 ) -> Iterator[Job]:
@@ -75,7 +83,8 @@ def prepared(
         options: Of the run.
         progress: Told of the stages, of warnings and of notes.
         target: Where an output would go; None if none is planned.
-        writes: Whether it is going to be written, so that a journal is kept.
+        sides: Where each kind of file beside it would go.
+        writes: Whether they are going to be written, so that a journal is kept.
 
     Yields:
         The job; its working data is deleted when the block ends well. When it does not, what a
@@ -85,14 +94,17 @@ def prepared(
     tracker, chosen = _tracker(prompts, options)
     info = look_at(source, options.fps)
     output_plan = None if target is None else _planned(info, target, options)
+    companions = plan_companions(info, sides)
     masks_key = keys.mask_key(info, prompts, options, tracker, chosen)
     with contextlib.ExitStack() as open_things:
-        written = target if writes else None
-        journal = open_things.enter_context(_journal(masks_key, written, options, progress))
+        journal = open_things.enter_context(
+            _journal(masks_key, target if writes else None, options, progress)
+        )
         reader = reader_of(info)
         shots = _scan(reader, info, progress)
         index = reader.index
         frames = frame_range(options.start, options.end, index)
+        written, short = _written(options, frames, index)
         pictures = RgbPictures(reader)
         store, facts = _store(journal.folder, info, index, masks_key, progress)
         open_things.enter_context(store)
@@ -105,16 +117,14 @@ def prepared(
         plan = journal.plan or _plan(region, shots, frames, masks, info, index)
         journal.keep_plan(plan)
         warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
-        warnings += output_plan.warnings if output_plan else ()
-        for message in warnings:
-            progress.warn(message)
-        for message in masks.segmentation.notes:
-            progress.note(message)
+        warnings += (output_plan.warnings if output_plan else ()) + short
+        _say(progress, warnings, masks.segmentation.notes)
         yield Job(
             info=info,
             reader=reader,
             index=index,
             frames=frames,
+            written=written,
             pictures=pictures,
             store=store,
             masks=masks,
@@ -122,6 +132,7 @@ def prepared(
             plan=plan,
             target=target,
             output=output_plan,
+            companions=companions,
             warnings=warnings,
             device=chosen,
             journal=journal,
@@ -187,7 +198,7 @@ def _tracker(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[Choice, 
 
 
 def _planned(info: VideoInfo, target: Target, options: CleanOptions) -> OutputPlan:
-    return plan_output(
+    plan = plan_output(
         info,
         target,
         codec=options.codec,
@@ -195,6 +206,17 @@ def _planned(info: VideoInfo, target: Target, options: CleanOptions) -> OutputPl
         lossless=options.lossless,
         container=options.format,
     )
+    return plan_of_part(plan) if options.trim else plan
+
+
+def _written(
+    options: CleanOptions, frames: Shot, index: FrameIndex
+) -> tuple[FrameIndex, tuple[str, ...]]:
+    """The frames to write, and what is to be said about them."""
+    if not options.trim:
+        return index, ()
+    part, message = with_handles(frames, options.handles, index.num_frames)
+    return index.part(part.start, part.stop), (message,) if message else ()
 
 
 def _scan(reader: FrameSource, info: VideoInfo, progress: Progress) -> tuple[Shot, ...]:
@@ -205,6 +227,13 @@ def _scan(reader: FrameSource, info: VideoInfo, progress: Progress) -> tuple[Sho
         finder.push(thumbnail(frame.planes, info.layout, info.colour, THUMBNAIL_WIDTH))
         progress.advance()
     return finder.finish()
+
+
+def _say(progress: Progress, warnings: Sequence[str], notes: Sequence[str]) -> None:
+    for message in warnings:
+        progress.warn(message)
+    for message in notes:
+        progress.note(message)
 
 
 def _growth(options: CleanOptions, masks: Masks) -> int:

@@ -140,11 +140,14 @@ class Journal:
             found = [*found[len(found) - held :], *new]
         return found
 
-    def begin_publishing(self, part: Target, target: Target) -> None:
-        """Note that ``part``, which is finished, is about to appear as ``target``."""
-        if self._is_kept and isinstance(part, Path) and isinstance(target, Path):
-            noted = self._facts.setdefault("publishing", {})
-            noted[str(target.absolute())] = files.digests(part)
+    def begin_publishing(self, parts: Mapping[Target, Target]) -> None:
+        """Note what is about to appear; ``parts`` are the finished files by their final names."""
+        if self._is_kept:
+            self._facts["publishing"] = {
+                str(target.absolute()): files.digests(part)
+                for target, part in parts.items()
+                if isinstance(target, Path) and isinstance(part, Path)
+            }
             self._write_facts()
 
     def _append(self, kind: bytes, **arrays: Any) -> None:

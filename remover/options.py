@@ -36,6 +36,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 RANGES: Mapping[str, tuple[int, int]] = {
     "dilate": (0, 500),
     "feather": (0, 100),
+    "handles": (0, 100_000),
     "seed": (0, 2**32 - 1),
     "crf": (0, 63),
     "verbose": (0, 2),
@@ -87,6 +88,10 @@ class CleanOptions:
     """First frame or time to clean; the part before it passes through."""
     end: Moment | None = None
     """Frame or time to stop before; the part from there on passes through."""
+    trim: bool = False
+    """Write only the part from `--start` to `--end`, its first frame at time 0."""
+    handles: int = 0
+    """Frames of the source that `--trim` leaves on each side of the part, uncleaned."""
     dilate: int | None = None
     """Pixels by which masks are widened; left out, 2 for masks that you give and 6 for tracked
     ones; 0 is no growth of any kind."""
@@ -126,6 +131,16 @@ class CleanOptions:
             raise UsageError(
                 f"`--lossless` and `--crf {self.crf}` exclude each other",
                 hint="leave one of them out",
+            )
+        if self.handles and not self.trim:
+            raise UsageError(
+                f"`--handles {self.handles}` is for a part that is written alone",
+                hint="add `--trim`, or leave `--handles` out",
+            )
+        if self.trim and self.start is None and self.end is None:
+            raise UsageError(
+                "`--trim` has no part to write",
+                hint="name it with `--start` and `--end`, or leave `--trim` out",
             )
         for unit in ("frame", "seconds"):
             start, end = getattr(self.start, unit, None), getattr(self.end, unit, None)

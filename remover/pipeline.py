@@ -6,15 +6,17 @@ and write, verify, publish. ``mask``, ``preview`` and ``dry_run`` stop on the wa
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from remover import delivery, device, files
 from remover import preview as sheets
+from remover.companions import verify_companions
 from remover.compose import write_cleaned
 from remover.config import CleanOptions
 from remover.errors import OutputError
@@ -22,8 +24,10 @@ from remover.fill import PAINTER, PAINTER_LICENCE
 from remover.job import Job, prepared
 from remover.report import Promises, Report, versions
 from remover.segment import write_mask_folder
-from remover.types import Moment, Progress, Prompt, Silent
+from remover.types import Moment, Progress, Prompt, Shot, Silent
 from remover.video import GrayWriter, Pipe, Target, is_video_name, verify_output
+
+NO_SIDES: Mapping[str, Path] = MappingProxyType({})
 
 
 def clean(
@@ -32,6 +36,7 @@ def clean(
     prompts: Sequence[Prompt],
     options: CleanOptions,
     progress: Progress | None = None,
+    sides: Mapping[str, Path] = NO_SIDES,
 ) -> Report:
     """Write ``source`` without what ``prompts`` point at.
 
@@ -42,6 +47,8 @@ def clean(
         prompts: Boxes, clicks and masks.
         options: How.
         progress: Where to say how far it is.
+        sides: Files to write beside the output by their kind: ``layer``, ``matte``, ``compare``,
+            ``source_map``.
 
     Returns:
         What was done, with the promises checked.
@@ -52,18 +59,22 @@ def clean(
     began = time.monotonic()
     progress = progress or Silent()
     target = output or delivery.default_output(source)
-    options = delivery.settled(target, options)
-    delivery.check(target, source, options)
-    with prepared(source, prompts, options, progress, target) as job:
+    sides = delivery.side_targets(sides)
+    options = delivery.settled(target, sides, source, options)
+    _check(target, source, sides, options)
+    with prepared(source, prompts, options, progress, target, sides) as job:
         assert job.output is not None
         delivery.say_format(target, job.output.container, progress)
-        with delivery.delivering(target, source, options, progress) as part:
-            totals = write_cleaned(job, part, options.seed, progress)
+        with delivery.delivering_all(target, source, sides, options, progress) as (part, parts):
+            totals = write_cleaned(job, part, options.seed, progress, parts)
             progress.start("verify", None)
             times_equal, streams_equal = verify_output(
-                part, job.info, job.index, job.output, totals.written
+                part, job.info, job.written, job.output, totals.written
             )
-            job.journal.begin_publishing(part, target)
+            verify_companions(job.companions, job.written, parts, totals.sides)
+            job.journal.begin_publishing(
+                {target: part, **{sides[kind]: written for kind, written in parts.items()}}
+            )
         return _report(
             job,
             "clean",
@@ -72,6 +83,7 @@ def clean(
             prompts,
             options,
             began,
+            sides={kind: str(path) for kind, path in sides.items()},
             painter=PAINTER,
             painter_licence=PAINTER_LICENCE,
             device=job.device,
@@ -132,12 +144,16 @@ def dry_run(
     prompts: Sequence[Prompt],
     options: CleanOptions,
     progress: Progress | None = None,
+    sides: Mapping[str, Path] = NO_SIDES,
 ) -> Report:
     """Plan as ``clean`` would, write nothing."""
     began = time.monotonic()
     target = output or delivery.default_output(source)
-    delivery.check(target, source, options)
-    with prepared(source, prompts, options, progress or Silent(), target, writes=False) as job:
+    sides = delivery.side_targets(sides)
+    _check(target, source, sides, options)
+    with prepared(
+        source, prompts, options, progress or Silent(), target, sides, writes=False
+    ) as job:
         return _report(job, "dry_run", source, target, prompts, options, began, device=job.device)
 
 
@@ -166,6 +182,12 @@ def preview(
         with files.publishing(sheet, overwrite=options.overwrite) as part:
             sheets.write_png(part, canvas)
         return _report(job, "preview", source, sheet, prompts, options, began)
+
+
+def _check(target: Target, source: Path, sides: Mapping[str, Path], options: CleanOptions) -> None:
+    """Refuse what cannot or must not be written, before any work."""
+    delivery.check(target, source, options)
+    delivery.check_sides(sides, target, source, options)
 
 
 @contextlib.contextmanager
@@ -205,6 +227,7 @@ def _report(
         options={k: _plain(v) for k, v in asdict(options).items()},
         prompts=tuple(p.text for p in prompts),
         plan=job.plan,
+        written=Shot(job.written.first, job.written.first + job.written.num_frames),
         tracker=segmentation.tracker,
         span=job.masks.span,
         frames_without_mask=sum(job.store.is_empty(i) for i in range(job.index.num_frames)),

@@ -80,6 +80,12 @@ def _levels(layout: PixelLayout, colour: Colour) -> tuple[float, float, float, f
     return 16.0 * unit, 219.0 * unit, 128.0 * unit, 224.0 * unit
 
 
+def neutral(layout: PixelLayout, colour: Colour, which: int) -> int:
+    """The code of black in component ``which`` (0 Y, R or gray, 1 U or G, 2 V or B)."""
+    black, _, centre, _ = _levels(layout, colour)
+    return int(centre if layout.family == "yuv" and which else black)
+
+
 def _to_rgb_matrix(layout: PixelLayout, colour: Colour) -> npt.NDArray[np.float64]:
     """The affine map (3, 4) from code values Y, U, V to R'G'B' with 1.0 as white."""
     kr, kb = LUMA_WEIGHTS[colour.matrix]
@@ -367,10 +373,13 @@ def _footprint(allowed: Mask, layout: PixelLayout, c: int, *, is_alpha: bool) ->
     """The samples of component ``c`` that have a pixel in ``allowed`` (H, W)."""
     if is_alpha:
         return np.zeros_like(allowed)
-    if layout.family != "yuv" or c == 0:
-        return allowed
+    return chroma_mask(allowed, layout) if layout.family == "yuv" and c else allowed
+
+
+def chroma_mask(mask: Mask, layout: PixelLayout) -> Mask:
+    """The chroma samples that have a pixel in ``mask`` (H, W)."""
     dy, dx = layout.chroma_shift_y, layout.chroma_shift_x
-    height, width = allowed.shape
-    padded = np.pad(allowed, ((0, -height % (1 << dy)), (0, -width % (1 << dx))))
+    height, width = mask.shape
+    padded = np.pad(mask, ((0, -height % (1 << dy)), (0, -width % (1 << dx))))
     blocks = padded.reshape(padded.shape[0] >> dy, 1 << dy, padded.shape[1] >> dx, 1 << dx)
     return np.asarray(blocks.any(axis=(1, 3)), bool)

@@ -45,6 +45,10 @@ class Report:
     plan: Plan
     tracker: str
     span: Shot
+    written: Shot
+    """The frames of the input that the output has, half open."""
+    sides: dict[str, str] = field(default_factory=dict)
+    """The files that were written beside the output, by kind."""
     painter: str | None = None
     painter_licence: str | None = None
     device: str = "cpu"
@@ -82,6 +86,7 @@ class Report:
             "output": None if self.output is None else str(self.output),
             "plan": plan,
             "span": list(self.span),
+            "written": list(self.written),
             "unsure": [list(part) for part in self.unsure],
             "lost": [list(part) for part in self.lost],
             "promises": None if self.promises is None else asdict(self.promises),
@@ -103,9 +108,10 @@ class Report:
         parts = [
             str(target),
             *([] if size is None else [_bytes(size)]),
-            f"{self.plan.num_frames} frames",
+            f"{self.written.stop - self.written.start} frames",
             f"{self.seconds:.1f} s",
         ]
+        lines += [f"{kind.replace('_', ' ')}: {path}" for kind, path in self.sides.items()]
         lines.append(", ".join(parts))
         return lines
 

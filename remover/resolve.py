@@ -68,6 +68,18 @@ def frame_range(start: Moment | None, end: Moment | None, index: FrameIndex) -> 
     return Shot(first, stop)
 
 
+def with_handles(frames: Shot, handles: int, num_frames: int) -> tuple[Shot, str | None]:
+    """``frames`` and ``handles`` frames on both sides; what to say where there are fewer."""
+    part = Shot(max(0, frames.start - handles), min(num_frames, frames.stop + handles))
+    before, after = frames.start - part.start, part.stop - frames.stop
+    if before == after == handles:
+        return part, None
+    return part, (
+        f"the video has {before} frames before the part and {after} after it to leave as handles, "
+        f"not {handles}"
+    )
+
+
 def _stop_of(end: Moment, index: FrameIndex) -> int:
     """The first frame at or after ``end``; the video's own end is allowed."""
     if end.frame is not None:

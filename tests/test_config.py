@@ -268,7 +268,7 @@ values = {
 }
 strategies = {}
 for item in all_options().values():
-    if item.name in ("quiet", "verbose", "crf", "end"):
+    if item.name in ("quiet", "verbose", "crf", "end", "trim", "handles"):
         continue
     if item.name in CHOICES:
         strategies[item.name] = st.sampled_from(CHOICES[item.name])

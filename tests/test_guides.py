@@ -123,3 +123,22 @@ def test_the_commands_of_the_guide_to_long_runs(folder):
     written = {"clip.clean.mkv", "other.mkv", "sheet.png", "wider.mkv", "widest.mkv"}
     assert {p.name for p in folder.iterdir()} == written | {"clip.mkv", "shot", "scratch"}
     assert not list((folder / "scratch").iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
+def test_the_commands_of_the_round_trip_guide(folder, make_clip):
+    clip = make_clip(frames=30, audio=True)
+    (folder / "clip.mkv").write_bytes(clip.path.read_bytes())
+    found = commands("round-trip.md")
+    assert len(found) == 3
+    done = shell("\n".join(found), folder)
+    assert done.returncode == 0, done.stderr
+    videos = {
+        "part.mkv": 18,
+        **dict.fromkeys(("cleaned.mkv", "fill.mov", "fill.mkv", "matte.mkv"), 30),
+        **dict.fromkeys(("look.mp4", "map.mkv", "map.mp4"), 30),
+    }
+    for name, count in videos.items():
+        with av.open(str(folder / name)) as container:
+            assert sum(1 for _ in container.decode(video=0)) == count
+    assert len(list((folder / "fill").iterdir())) == 30

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from remover.compose import FillTotals, apply_patch
+from remover.compose import FillTotals, composed, put_in
 from remover.errors import VerifyError
 from remover.pixels import bounds
 from remover.region import Region
 from remover.segment import MaskStore
-from remover.types import COPIED, PAINTED, Patch, Rect, Shot, Size
+from remover.types import COPIED, PAINTED, Filled, Patch, Rect, Shot, Size
 from remover.video import Frame, probe
 
 
@@ -54,18 +54,30 @@ def test_a_fill_that_leaves_the_object_open_is_no_output(store, make_clip):
     frame = Frame(1, 1, 1, planes, None)
     region = Region(store, grow=0, soft=0)
     with pytest.raises(VerifyError, match="frame 1 leaves a part"):
-        apply_patch(frame, make_patch(Rect(40, 60, 50, 79), COPIED), region, info)
+        composed(frame, make_patch(Rect(40, 60, 50, 79), COPIED), region, info)
     with pytest.raises(VerifyError, match="frame 1 leaves a part"):
-        apply_patch(frame, make_patch(Rect(40, 60, 50, 80), 0), region, info)
-    done = apply_patch(frame, make_patch(Rect(40, 60, 50, 80), PAINTED), region, info)
+        composed(frame, make_patch(Rect(40, 60, 50, 80), 0), region, info)
+    filled = composed(frame, make_patch(Rect(40, 60, 50, 80), PAINTED), region, info)
+    done = put_in(frame, filled, region, info)
     assert bounds(done[0]) == Rect(40, 60, 50, 80)
     assert all(not plane.any() for plane in planes)
 
 
+def test_a_fill_that_changes_more_than_the_region_is_no_output(store, make_clip):
+    info = probe(make_clip(frames=2).path)
+    planes = tuple(np.zeros((96, 128), np.uint8) for _ in range(3))
+    frame = Frame(1, 1, 1, planes, None)
+    region = Region(store, grow=0, soft=0)
+    filled = composed(frame, make_patch(Rect(38, 60, 50, 80), PAINTED), region, info)
+    filled.planes[1][0, 0] = 7
+    with pytest.raises(VerifyError, match="1 samples outside the mask changed in frame 1"):
+        put_in(frame, filled, region, info)
+
+
 def test_shares_are_of_filled_pixels():
     totals = FillTotals()
-    totals.add(make_patch(Rect(0, 0, 3, 4), COPIED))
-    totals.add(make_patch(Rect(0, 0, 1, 4), PAINTED))
+    for rect, origin, sure in ((Rect(0, 0, 3, 4), COPIED, 6.0), (Rect(0, 0, 1, 4), PAINTED, 0.0)):
+        totals.add(Filled(1, rect, (), np.full(rect.size, origin, np.uint8), sure))
     assert (totals.frames, totals.copied_share, totals.painted_share) == (2, 0.75, 0.25)
     assert totals.mean_confidence == 0.5
     assert FillTotals().mean_confidence is None

@@ -58,6 +58,11 @@ def _prompt(name: str, metavar: str, text: str) -> Any:
     return typer.Option(f"--{name}", metavar=metavar, help=text, rich_help_panel=MASK)
 
 
+def _side(name: str, text: str) -> Any:
+    """A file that is written beside the output."""
+    return typer.Option(f"--{name}", metavar="FILE", help=text, rich_help_panel=OUTPUT)
+
+
 Input = Annotated[
     Path,
     typer.Argument(metavar="INPUT", help=INPUT_HELP, rich_help_panel=INPUT, show_default=False),
@@ -65,6 +70,9 @@ Input = Annotated[
 Fps = Annotated[str | None, _value("fps", INPUT, "RATE")]
 Start = Annotated[str | None, _value("start", INPUT, "MOMENT")]
 End = Annotated[str | None, _value("end", INPUT, "MOMENT")]
+
+Trim = Annotated[bool | None, _switch("trim", INPUT)]
+Handles = Annotated[str | None, _value("handles", INPUT, "FRAMES")]
 
 Boxes = Annotated[
     list[str] | None,
@@ -148,6 +156,28 @@ Preview = Annotated[
         metavar="FILE.png",
         rich_help_panel=OUTPUT,
         help="Write a sheet of pictures with the masks on them, and stop.",
+    ),
+]
+
+Layer = Annotated[
+    Path | None,
+    _side("layer", "Write the fill alone with alpha: .mov (ProRes 4444), .mkv (FFV1) or PNGs."),
+]
+Matte = Annotated[
+    Path | None,
+    _side(
+        "matte", "Write how much of the fill each pixel took, in gray: .mkv, .mp4, .mov or PNGs."
+    ),
+]
+Compare = Annotated[
+    Path | None,
+    _side("compare", "Write source and result side by side with the sound: .mp4, .mov or .mkv."),
+]
+SourceMap = Annotated[
+    Path | None,
+    _side(
+        "source-map",
+        "Write which pixels are untouched, copied or painted, with a legend: .mkv, .mp4 or PNGs.",
     ),
 ]
 

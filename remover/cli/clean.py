@@ -6,7 +6,7 @@ import typer
 
 from remover.cli import arguments as flag
 from remover.cli.console import Console
-from remover.cli.session import Request, as_typed, connected, present, running, understand
+from remover.cli.session import PIPE, Request, as_typed, connected, present, running, understand
 from remover.errors import UsageError
 
 HELP = """Remove something from a video.
@@ -16,7 +16,11 @@ Examples:
   remover clean clip.mp4 --click 120,80 --avoid 40,80@2.5s -o out.mp4
   remover clean clip.mp4 --mask logo.png --preview sheet.png
   remover clean shot/%05d.png --fps 24 --box 10,20,80,60 -o out/%05d.png
+  remover clean clip.mp4 --box 10,20,80,60 --layer fill.mov --compare look.mp4
 """
+
+SIDES = ("layer", "matte", "compare", "source_map")
+"""Files that may be written beside the output."""
 
 
 def clean(
@@ -25,6 +29,8 @@ def clean(
     fps: flag.Fps = None,
     start: flag.Start = None,
     end: flag.End = None,
+    trim: flag.Trim = None,
+    handles: flag.Handles = None,
     box: flag.Boxes = None,
     click: flag.Clicks = None,
     avoid: flag.Avoids = None,
@@ -41,6 +47,10 @@ def clean(
     seed: flag.Seed = None,
     device: flag.Device = None,
     output: flag.Output = None,
+    layer: flag.Layer = None,
+    matte: flag.Matte = None,
+    compare: flag.Compare = None,
+    source_map: flag.SourceMap = None,
     format: flag.Format = None,
     overwrite: flag.Overwrite = None,
     resume: flag.Resume = None,
@@ -59,6 +69,7 @@ def clean(
     given = locals()
     console: Console = ctx.obj
     _check_stops(given)
+    _check_sides(given)
     request = understand(console, given)
     with running(console):
         report = as_typed(request, _call(request, given, console))
@@ -78,13 +89,28 @@ def _check_stops(given: dict[str, Any]) -> None:
         raise UsageError(f"`--preview {preview}` is no PNG file", hint="as `--preview sheet.png`")
 
 
+def _check_sides(given: dict[str, Any]) -> None:
+    for kind in SIDES:
+        flag = f"--{kind.replace('_', '-')}"
+        if str(given[kind]) == PIPE:
+            raise UsageError(
+                f"`{flag} -` cannot go through a pipe: only the output can", hint="name a file"
+            )
+        if given[kind] is not None and given["preview"] is not None:
+            raise UsageError(
+                f"`--preview` and `{flag}` exclude each other: one stops before the fill",
+                hint="leave one of them out",
+            )
+
+
 def _call(request: Request, given: dict[str, Any], console: Console) -> Any:
     from remover import pipeline
 
     prompts, options = request.prompts, request.options
+    sides = {kind: given[kind] for kind in SIDES if given[kind] is not None}
     with connected(console, request) as (source, output):
         if given["dry_run"]:
-            return pipeline.dry_run(source, output, prompts, options, console)
+            return pipeline.dry_run(source, output, prompts, options, console, sides)
         if given["preview"] is not None:
             return pipeline.preview(source, given["preview"], prompts, options, console)
-        return pipeline.clean(source, output, prompts, options, console)
+        return pipeline.clean(source, output, prompts, options, console, sides)

@@ -8,11 +8,13 @@ decides how the output is written, ``writer_of`` writes it with all other stream
 
 from remover.video.containers import StreamPlan, is_video_name
 from remover.video.decode import Reader, RgbPictures
+from remover.video.drawn import converted, planes_of_rgb, redrawn, with_alpha
 from remover.video.encode import OutputPlan, plan_output
 from remover.video.gray import GrayWriter, read_gray
 from remover.video.layouts import layout_of
 from remover.video.look import look_at, reader_of, verify_output, writer_of
 from remover.video.mux import Writer
+from remover.video.part import plan_of_part
 from remover.video.pipe import Pipe, Target
 from remover.video.probe import probe, shown_size
 from remover.video.stills import (
@@ -40,6 +42,7 @@ __all__ = [
     "Verified",
     "Writer",
     "Written",
+    "converted",
     "folder_of",
     "has_pictures",
     "is_pictures_target",
@@ -48,12 +51,16 @@ __all__ = [
     "layout_of",
     "look_at",
     "natural_key",
+    "plan_of_part",
     "plan_output",
+    "planes_of_rgb",
     "probe",
     "read_gray",
     "reader_of",
+    "redrawn",
     "shown_size",
     "verify",
     "verify_output",
+    "with_alpha",
     "writer_of",
 ]

@@ -18,6 +18,7 @@ from remover.video.containers import (
     kept_stream_tags,
 )
 from remover.video.packets import Tally, read_packets
+from remover.video.part import Span, belongs, cut_subtitle
 from remover.video.sources import fraction, open_input
 
 Route = Callable[[Any], Any]
@@ -32,7 +33,9 @@ class Feed:
     target: OutputContainer
     routes: Mapping[int, Route]
     offset: Fraction = Fraction(0)
-    """Seconds taken off every time, for containers that always begin at 0."""
+    """Seconds taken off every time, for containers that always begin at 0 and for parts."""
+    span: Span | None = None
+    """The part of the source that is written; None is all."""
 
     def __post_init__(self) -> None:
         """Ask the demuxer to pass over everything else."""
@@ -61,6 +64,9 @@ class Feed:
             if until is not None and due is not None and due > until:
                 self._waiting = packet
                 return
+            if not belongs(packet, self.span, self.target.format.name):
+                continue
+            cut_subtitle(packet, self.span)
             routed = self.routes[packet.stream_index](packet)
             if routed is not None:
                 shifted = _shifted(routed, self.offset)

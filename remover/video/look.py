@@ -8,6 +8,7 @@ from remover.types import VideoInfo
 from remover.video.decode import Reader
 from remover.video.encode import OutputPlan
 from remover.video.mux import Writer
+from remover.video.part import info_of_part
 from remover.video.pipe import Pipe, Target
 from remover.video.probe import probe
 from remover.video.sequence import SequenceReader, probe_sequence
@@ -50,13 +51,15 @@ def writer_of(
 
     Args:
         info: The source.
-        index: Its frames.
+        index: Its frames, or a part of them, which is then all that is written.
         plan: How to write.
         part: The file or folder to write, or the pipe.
         target: What it will be called in the end.
     """
+    info = info_of_part(info, index)
     if plan.is_sequence and isinstance(part, Path) and isinstance(target, Path):
-        return PictureWriter(info, plan, part, names_of(target, info, index.num_frames))
+        names = names_of(target, info, index.num_frames, index.first)
+        return PictureWriter(info, plan, part, names, index.first)
     return Writer(info, index, plan, part)
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Sequence
-from fractions import Fraction
 from math import lcm
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +20,7 @@ from remover.video.facts import CONVERTER_MATRICES, display_matrix
 from remover.video.feed import Feed, Route, add_route
 from remover.video.layouts import Plane, convert, write_planes
 from remover.video.palette import to_palette
+from remover.video.part import chapters_of_part
 from remover.video.pipe import Target, opened_by
 from remover.video.sources import TOLERANT, fraction, open_input
 from remover.video.times import grid_of, rounded_times
@@ -89,14 +89,15 @@ class Writer:
             OutputError: The encoder or the disk refuses.
             RuntimeError: Frames come out of order.
         """
-        if frame.index != self._next:
-            raise RuntimeError(f"frame {frame.index} came where {self._next} was due")
+        number, due = frame.index - self._index.first, self._next
+        if number != due:
+            raise RuntimeError(f"frame {number} came where {due} was due")
         self._next += 1
         native = frame.native
         if any(new is not old for new, old in zip(planes, frame.planes, strict=True)):
             write_planes(native, self._info.layout, planes)
         try:
-            self._encode(self._prepared(native, frame.index))
+            self._encode(self._prepared(native, number))
         except (av.FFmpegError, OSError, ValueError) as error:
             raise explained(error, self._path, self._plan.encoder, self._plan.container) from error
 
@@ -147,7 +148,7 @@ class Writer:
         )
         self._container = container
         container.metadata.update(kept_file_tags(source))
-        container.set_chapters(source.chapters())
+        container.set_chapters(chapters_of_part(source.chapters(), self._index.span))
         routes: dict[int, Route] = {}
         plans = {entry.index: entry for entry in plan.streams}
         for stream in source.streams:
@@ -158,10 +159,10 @@ class Writer:
                 if route is not None:
                     routes[stream.index] = route
         container.start_encoding()
-        offset = Fraction(0)
+        offset = self._index.offset * info.time_base
         if plan.container == "avi":
-            offset = int(self._index.pts[0]) * info.time_base
-        self._feed = Feed(source, container, routes, offset)
+            offset += int(self._index.pts[0]) * info.time_base
+        self._feed = Feed(source, container, routes, offset, self._index.span)
 
     def _add_picture(self, container: OutputContainer, source: Any) -> Any:
         """The stream of the pictures, everything about it set before the header is written."""

@@ -74,18 +74,18 @@ def cut_name(name: str) -> Numbered | None:
     return Numbered(found.group(1), int(found.group(2)), f"{found.group(3)}{dot}{suffix}")
 
 
-def names_of(target: Path, info: VideoInfo, num_frames: int) -> tuple[str, ...]:
+def names_of(target: Path, info: VideoInfo, num_frames: int, first: int = 0) -> tuple[str, ...]:
     """The file names of an output sequence, in order.
 
     A folder takes the names of the source's pictures. A pattern takes their numbers, or counts
-    from 0 where the source has none.
+    from ``first`` where the source has none.
     """
     if not is_pattern_name(target):
         return tuple(picture.name for picture in info.pictures)
     cut = [cut_name(picture.name) for picture in info.pictures]
     numbers = [c.number for c in cut if c]
     if len(set(numbers)) != num_frames or len(numbers) != num_frames:
-        numbers = list(range(num_frames))
+        numbers = list(range(first, first + num_frames))
     return tuple(filled(target.name, number) for number in numbers)
 
 

@@ -30,10 +30,19 @@ class PictureWriter:
     """
 
     def __init__(
-        self, info: VideoInfo, plan: OutputPlan, folder: Path, names: Sequence[str]
+        self,
+        info: VideoInfo,
+        plan: OutputPlan,
+        folder: Path,
+        names: Sequence[str],
+        first: int = 0,
     ) -> None:
-        """Prepare to write a changed ``info`` to files called ``names`` in ``folder``."""
+        """Prepare to write a changed ``info`` to files called ``names`` in ``folder``.
+
+        The first frame that comes has the number ``first``.
+        """
         self._info, self._plan, self._folder, self._names = info, plan, folder, names
+        self._first = first
         self._encoder: Any = None
         self._next = 0
         self.written = Written()
@@ -69,8 +78,9 @@ class PictureWriter:
             OutputError: The encoder or the disk refuses.
             RuntimeError: Frames come out of order.
         """
-        if frame.index != self._next:
-            raise RuntimeError(f"frame {frame.index} came where {self._next} was due")
+        number, due = frame.index - self._first, self._next
+        if number != due:
+            raise RuntimeError(f"frame {number} came where {due} was due")
         self._next += 1
         info, plan, native = self._info, self._plan, frame.native
         if any(new is not old for new, old in zip(planes, frame.planes, strict=True)):
@@ -82,7 +92,7 @@ class PictureWriter:
             matrix = CONVERTER_MATRICES[info.colour.matrix]
             native = convert(native, plan.pixel_format, matrix, full_range=full)
         native.pict_type = 0
-        native.pts, native.time_base = frame.index, 1 / info.rate
+        native.pts, native.time_base = number, 1 / info.rate
         self._encode(native)
 
     def _encode(self, native: Any) -> None:

@@ -120,11 +120,45 @@ class FrameIndex:
     """A checksum of each decoded picture, to prove that a later decode gives the same."""
     raw: Ticks = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     """The times as the decoder gives them, by which frames are found again."""
+    first: int = 0
+    """Number of the first frame in the whole video."""
+    offset: int = 0
+    """Ticks that were taken off every time: when the part begins in the whole video."""
+    is_part: bool = False
+    """Whether this is a part of a video, made to stand alone."""
 
     @property
     def num_frames(self) -> int:
         """Number of frames."""
         return len(self.pts)
+
+    @property
+    def span(self) -> tuple[Fraction, Fraction] | None:
+        """When a part begins and ends in the whole video's own times, in seconds; else None."""
+        if not self.is_part:
+            return None
+        end = self.offset + int(self.pts[-1] + self.durations[-1])
+        return self.offset * self.time_base, end * self.time_base
+
+    def part(self, start: int, stop: int) -> "FrameIndex":
+        """The frames ``start`` to ``stop`` (half open, not empty) alone, the first at time 0.
+
+        A part of a part is the same as that part of the whole.
+        """
+        chosen = slice(start, stop)
+        begin = int(self.pts[start])
+        return FrameIndex(
+            self.pts[chosen] - begin,
+            self.durations[chosen],
+            self.time_base,
+            self.damage,
+            (0, *(key - start for key in self.keyframes if start < key < stop)),
+            self.checks[chosen],
+            self.raw[chosen],
+            first=self.first + start,
+            offset=self.offset + begin,
+            is_part=True,
+        )
 
     def time_of(self, index: int) -> Fraction:
         """When frame ``index`` appears, in seconds after the first frame."""

@@ -1,7 +1,7 @@
 """Checking a written file against its source and plan before anyone sees it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ from remover.video.containers import codec_name, copied, is_cover, keeps_aspect
 from remover.video.encode import OutputPlan, encoder_clock
 from remover.video.facts import RANGE_FULL, UNSPECIFIED
 from remover.video.packets import Tally, has_grid, read_packets
+from remover.video.part import belongs
 from remover.video.probe import probe
 from remover.video.sources import fraction, main_stream, open_input
 from remover.video.times import COARSE, grid_of
@@ -78,7 +79,8 @@ def verify(path: Path, info: VideoInfo, index: FrameIndex, plan: OutputPlan) -> 
             hint="the disk may be full or failing; the target was not touched",
         ) from error
     _check_picture(written, info, plan)
-    source = dict(_payloads(info.head, info.stream_index, {s.index for s in copied(plan.streams)}))
+    wanted = {s.index for s in copied(plan.streams)} - {info.stream_index}
+    source = _payloads(info.head, wanted, index, plan.container)
     times, found = _scan(path)
     error_s, shift = _check_times(times, written.time_base, info, index, plan)
     hashes = _check_streams(source, found, shift, plan)
@@ -127,16 +129,15 @@ def _check_picture(written: VideoInfo, info: VideoInfo, plan: OutputPlan) -> Non
             )
 
 
-def _payloads(path: Path, main: int, wanted: set[int]) -> Iterator[tuple[int, _Payload]]:
-    """The payload of the ``wanted`` streams of a file."""
+def _payloads(path: Path, wanted: set[int], index: FrameIndex, muxer: str) -> dict[int, _Payload]:
+    """What a ``muxer`` is to get of the ``wanted`` streams of a file, as the frames are cut."""
     with open_input(path) as container:
-        found = {
-            s.index: _new_payload(s)
-            for s in container.streams
-            if s.index in wanted and s.index != main
-        }
-        _read(container, found, None)
-        yield from found.items()
+        found = {s.index: _new_payload(s) for s in container.streams if s.index in wanted}
+        _read(container, found, None, lambda packet: belongs(packet, index.span, muxer))
+    begin = float(index.offset * index.time_base)
+    for payload in found.values():
+        payload.start_s = None if payload.start_s is None else payload.start_s - begin
+    return found
 
 
 def _scan(path: Path) -> tuple[np.ndarray[Any, Any], list[_Payload]]:
@@ -158,7 +159,10 @@ def _new_payload(stream: Stream) -> _Payload:
 
 
 def _read(
-    container: InputContainer, found: dict[int, _Payload], main: tuple[int, list[int]] | None
+    container: InputContainer,
+    found: dict[int, _Payload],
+    main: tuple[int, list[int]] | None,
+    is_wanted: Callable[[Any], bool] = lambda _: True,
 ) -> None:
     """Read a file once; packets of the main stream only leave their time."""
     wanted = set(found) | ({main[0]} if main else set())
@@ -171,7 +175,7 @@ def _read(
             time = packet.pts if is_timed else packet.dts
             if time is not None and not packet.is_discard:
                 main[1].append(time)
-        elif packet.stream_index in found:
+        elif packet.stream_index in found and is_wanted(packet):
             _add(found[packet.stream_index], packet)
 
 

@@ -57,7 +57,7 @@ class Report:
         return ["masks by none", "out.mkv, 1.2 MB, 48 frames, 3.0 s"]
 
 def story(name):
-    def call(source, output, prompts, options, progress):
+    def call(source, output, prompts, options, progress, sides=None):
         print("a stray line from a library")
         os.system("echo a stray line from a program")
         progress.start("segment", 40)

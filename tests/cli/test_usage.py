@@ -22,7 +22,8 @@ FLAGS = {
     "": {"--help", "--install-completion", "--show-completion", "--version", "-V", "-h"},
     "clean": SHARED
     | {"--codec", "--crf", "--dry-run", "--lossless", "--no-lossless", "--painter", "--preview"}
-    | {"--no-resume", "--resume", "--work"},
+    | {"--no-resume", "--resume", "--work"}
+    | {"--compare", "--handles", "--layer", "--matte", "--no-trim", "--source-map", "--trim"},
     "mask": SHARED,
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
@@ -104,6 +105,10 @@ def test_the_reference_is_up_to_date(request):
         (["clean", "a", *BOX, "--preview", "s.jpg"], "`--preview s.jpg` is no PNG file", ".png"),
         (["clean", "a", *BOX, "--preview", "s.png", "--dry-run"], "`--dry-run` and", "leave one"),
         (["clean", "a", *BOX, "--start", "9", "--end", "3"], "`--end 3f` is not after", "first"),
+        (["clean", "a", *BOX, "--trim"], "`--trim` has no part to write", "`--start` and `--end`"),
+        (["clean", "a", *BOX, "--handles", "8"], "`--handles 8` is for a part", "add `--trim`"),
+        (["clean", "a", *BOX, "--handles", "-8"], "`--handles` takes a whole number", "--handles"),
+        (["clean", "a", *BOX, "--source-map", "-"], "`--source-map -` cannot go through", "file"),
     ],
 )
 def test_usage_errors(fail, arguments, message, hint):
