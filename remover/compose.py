@@ -12,7 +12,16 @@ from remover.fill import Survey, fill_shot, survey, surveyed
 from remover.job import Job
 from remover.plan import cut_to
 from remover.region import Region
-from remover.types import COPIED, PAINTED, UNTOUCHED, Patch, Progress, Shot, VideoInfo, Window
+from remover.types import (
+    COPIED,
+    PAINTED,
+    UNTOUCHED,
+    Patch,
+    Progress,
+    Shot,
+    VideoInfo,
+    Window,
+)
 from remover.video import Frame, Target, Written, writer_of
 
 
@@ -127,14 +136,26 @@ def _shots_to_fill(job: Job) -> list[tuple[Shot, list[Window]]]:
 def _survey(job: Job, progress: Progress) -> list[Survey]:
     """Measure the camera's motion in every shot with holes."""
     todo = _shots_to_fill(job)
-    ranges = [surveyed(shot, windows) for shot, windows in todo]
+    shown = [[plate.index for plate in job.hand.plates_of(shot)] for shot, _ in todo]
+    ranges = [surveyed(*pair, at) for pair, at in zip(todo, shown, strict=True)]
     progress.start("motion", sum(stop - start for start, stop in ranges))
     return [
-        survey(job.pictures, job.region.hole, shot, windows, progress) for shot, windows in todo
+        survey(job.pictures, job.region.hole, shot, windows, progress, at)
+        for (shot, windows), at in zip(todo, shown, strict=True)
     ]
 
 
 def _patches(job: Job, surveys: Sequence[Survey], seed: int) -> Iterator[Patch]:
     """The fills of all shots, in frame order."""
+    no_source = job.hand.no_source
     for (shot, windows), found in zip(_shots_to_fill(job), surveys, strict=True):
-        yield from fill_shot(job.pictures, job.region.hole, shot, windows, found, seed=seed)
+        yield from fill_shot(
+            job.pictures,
+            job.region.hole,
+            shot,
+            windows,
+            found,
+            seed=seed,
+            no_source=None if no_source is None else no_source.mask,
+            plates=job.hand.plates_of(shot),
+        )

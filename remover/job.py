@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remover import device, files
+from remover.byhand import ByHand, by_hand
 from remover.config import CleanOptions
 from remover.masking import Masks, make_masks
 from remover.pixels import thumbnail
@@ -42,6 +43,8 @@ class Job:
     store: MaskStore
     masks: Masks
     region: Region
+    hand: ByHand
+    """What the user brought; what is to be kept is out of the region already."""
     plan: Plan
     target: Target | None
     """Where an output goes; None where none is asked."""
@@ -73,7 +76,7 @@ def prepared(
         The job; its working data is deleted when the block ends.
     """
     check_prompts(prompts, options)
-    tracker, chosen = _tracker(prompts, options)
+    trackers, chosen = _trackers(prompts, options)
     info = look_at(source, options.fps)
     output_plan = None if target is None else _planned(info, target, options)
     with files.work_folder() as work:
@@ -82,27 +85,31 @@ def prepared(
         index = reader.index
         frames = frame_range(options.start, options.end, index)
         pictures = RgbPictures(reader)
-        with MaskStore(work, info.size, index.num_frames) as store:
+        with (
+            by_hand(prompts, info, index, frames.start, work) as hand,
+            MaskStore(work, info.size, index.num_frames) as store,
+        ):
             masks = make_masks(
-                pictures, info, index, prompts, shots, frames, store, options, tracker, progress
-            )
-            region = Region(store, grow=_growth(options, masks), soft=options.feather)
-            boxes, areas = region.extents(frames, index.num_frames)
-            plan = make_plan(
+                pictures,
+                info,
+                index,
+                prompts,
                 shots,
-                boxes,
-                areas,
-                info.size,
-                span=masks.span,
-                bytes_per_sample=1 if info.layout.bit_depth == 8 else 2,
-                budget_bytes=device.picture_budget(),
+                frames,
+                store,
+                options,
+                trackers,
+                progress,
+                also=hand.frames_beside(frames, shots),
             )
+            region = Region(
+                store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep
+            )
+            plan = _plan_of(region, shots, masks, frames, index, info)
             warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
+            warnings += (*hand.doubts(plan), *_idle_objects(prompts, options))
             warnings += output_plan.warnings if output_plan else ()
-            for message in warnings:
-                progress.warn(message)
-            for message in masks.segmentation.notes:
-                progress.note(message)
+            _say(progress, warnings, masks.segmentation.notes)
             yield Job(
                 info=info,
                 reader=reader,
@@ -112,6 +119,7 @@ def prepared(
                 store=store,
                 masks=masks,
                 region=region,
+                hand=hand,
                 plan=plan,
                 target=target,
                 output=output_plan,
@@ -120,16 +128,19 @@ def prepared(
             )
 
 
-def _tracker(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[Choice, str]:
-    """What follows the objects and where that is computed.
+def _trackers(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[dict[int, Choice], str]:
+    """What follows each object and where that is computed.
 
     Masks that hold as they are need no tracker, and so nothing that could be missing.
     """
-    chosen = device.resolve(options.device)
-    if all(prompt.kind == "mask" and prompt.moment is None for prompt in prompts):
-        return "builtin", chosen
-    tracker = choose(options.tracker, options.sam2_weights, options.device)
-    return tracker, tracker.device if isinstance(tracker, Sam2) else chosen
+    names = {p.object_id: options.tracker_of(p.object_id) for p in prompts if p.is_tracked}
+    found = {
+        name: choose(name, options.sam2_weights, options.device)
+        for name in dict.fromkeys(names.values())
+    }
+    devices = [choice.device for choice in found.values() if isinstance(choice, Sam2)]
+    chosen = devices[0] if devices else device.resolve(options.device)
+    return {object_id: found[name] for object_id, name in sorted(names.items())}, chosen
 
 
 def _planned(info: VideoInfo, target: Target, options: CleanOptions) -> OutputPlan:
@@ -153,6 +164,33 @@ def _scan(reader: FrameSource, info: VideoInfo, progress: Progress) -> tuple[Sho
     return finder.finish()
 
 
+def _plan_of(
+    region: Region,
+    shots: Sequence[Shot],
+    masks: Masks,
+    frames: Shot,
+    index: FrameIndex,
+    info: VideoInfo,
+) -> Plan:
+    boxes, areas = region.extents(frames, index.num_frames)
+    return make_plan(
+        shots,
+        boxes,
+        areas,
+        info.size,
+        span=masks.span,
+        bytes_per_sample=1 if info.layout.bit_depth == 8 else 2,
+        budget_bytes=device.picture_budget(),
+    )
+
+
+def _say(progress: Progress, warnings: Sequence[str], notes: Sequence[str]) -> None:
+    for message in warnings:
+        progress.warn(message)
+    for message in notes:
+        progress.note(message)
+
+
 def _growth(options: CleanOptions, masks: Masks) -> int:
     if options.dilate is not None:
         return options.dilate
@@ -170,3 +208,11 @@ def _doubts(masks: Masks, frames: Shot) -> Iterator[str]:
                 f"check frames {part.start} to {part.stop - 1}: {what}; "
                 f"correct it there with --box x,y,w,h@{part.start}"
             )
+
+
+def _idle_objects(prompts: Sequence[Prompt], options: CleanOptions) -> Iterator[str]:
+    """Settings of objects that nothing points at."""
+    known = {prompt.object_id for prompt in prompts if prompt.is_target}
+    for one in options.objects:
+        if one.number not in known:
+            yield f"`[object.{one.number}]` is set, but no prompt names the object `#{one.number}`"

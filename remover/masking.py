@@ -1,7 +1,7 @@
 """From everything a user pointed at to one mask a frame in a store."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,8 +40,10 @@ def make_masks(
     frames: Shot,
     store: MaskStore,
     options: CleanOptions,
-    tracker: Choice,
+    trackers: Mapping[int, Choice],
     progress: Progress,
+    *,
+    also: Sequence[int] = (),
 ) -> Masks:
     """Fill ``store`` from the user's masks, by tracking, or both (then their union).
 
@@ -54,8 +56,9 @@ def make_masks(
         frames: The part to clean; tracking does not go further than it and the prompts need.
         store: Where the masks go.
         options: Of the run.
-        tracker: What follows the objects.
+        trackers: What follows each object that is not given by masks for all frames.
         progress: Where to say how far it is.
+        also: Frames that are looked at too, and so need masks.
 
     Raises:
         InputError: Nothing is masked in ``frames``.
@@ -76,18 +79,21 @@ def make_masks(
             stop=whole.stop,
         )
     if not tracked:
-        result = Masks(_of_given(index.num_frames), whole)
+        result = Masks(_of_given(given, index.num_frames), whole)
     else:
-        span = _span(frames, [p.frame for p in tracked])
+        span = _span(frames, [*(p.frame for p in tracked), *also])
         found = segment(
             pictures,
             tracked,
             cut_to(shots, span.start, span.stop),
             store,
-            tracker=tracker,
+            tracker=trackers,
             progress=progress,
         )
-        result = Masks(found, span)
+        of_given = {prompt.object_id: "mask" for prompt in given}
+        result = Masks(
+            replace(found, trackers=dict(sorted({**of_given, **found.trackers}.items()))), span
+        )
     if all(store.is_empty(i) for i in range(frames.start, frames.stop)):
         raise InputError(
             f"no frame from {frames.start} to {frames.stop - 1} has anything masked",
@@ -109,8 +115,9 @@ def _tracked(
     return found
 
 
-def _of_given(num_frames: int) -> Segmentation:
-    return Segmentation("mask", (), (), np.ones(num_frames, np.float32))
+def _of_given(given: Sequence[Prompt], num_frames: int) -> Segmentation:
+    of_object = {prompt.object_id: "mask" for prompt in given}
+    return Segmentation("mask", (), (), np.ones(num_frames, np.float32), trackers=of_object)
 
 
 def _span(frames: Shot, prompted: Sequence[int]) -> Shot:

@@ -45,6 +45,8 @@ class Report:
     plan: Plan
     tracker: str
     span: Shot
+    objects: dict[str, dict[str, str | None]]
+    """For each object by its number: the ``tracker`` that followed it, and the ``painter``."""
     painter: str | None = None
     painter_licence: str | None = None
     device: str = "cpu"

@@ -16,6 +16,7 @@ from remover.fill.frames import (
     to_levels,
 )
 from remover.fill.patch import SPECK, Painted, lay, paint_key
+from remover.fill.plates import PLATE_TRUST, as_sources, lay_plates
 from remover.fill.seam import Known, match_seam, membrane
 from remover.fill.survey import Survey, far_frames, surveyed
 from remover.pixels import bounds
@@ -26,6 +27,7 @@ from remover.types import (
     Mask,
     Patch,
     Pictures,
+    Plate,
     Rect,
     Shot,
     Window,
@@ -54,6 +56,11 @@ class Draft:
     known: Known = field(repr=False)
 
     @property
+    def barred(self) -> Known:
+        """(h, w): pixels outside the hole that nothing is taken from."""
+        return ~self.hole & (self.frame.barred[self.rect.slices] > 0)
+
+    @property
     def missing(self) -> int:
         """Number of pixels that nothing fills yet."""
         return int(self.known.size - np.count_nonzero(self.known))
@@ -67,6 +74,8 @@ def fill_shot(
     found: Survey,
     *,
     seed: int,
+    no_source: Callable[[int], Mask] | None = None,
+    plates: Sequence[Plate] = (),
 ) -> Iterator[Patch]:
     """Fill the holes of one shot; nothing outside the shot is ever looked at.
 
@@ -77,6 +86,9 @@ def fill_shot(
         windows: Ranges of frames with holes, ascending, apart, inside the shot.
         found: What ``survey`` found of the same shot and windows.
         seed: Decides what is invented; same input and seed, same bytes.
+        no_source: Pixels of a frame, full size, that nothing is copied or painted from.
+        plates: Pictures of frames of the shot that are trusted above all others; the survey
+            was told of their frames.
 
     Yields:
         One patch for every frame whose hole is not empty, in ascending order. Every pixel of
@@ -86,12 +98,13 @@ def fill_shot(
         return
     camera = found.camera
     start, stop = surveyed(shot, windows)
-    far = far_frames(pictures, hole, found) if stop - start > REACH else []
-    reel = Reel(pictures, hole)
+    far = far_frames(pictures, hole, no_source, found) if stop - start > REACH else []
+    reel = Reel(pictures, hole, no_source)
+    trusted = as_sources(plates)
     painted: list[Painted] = []
     for window in windows:
         reel.move(window.context_start, window.context_stop, windows[-1].context_stop)
-        drafts = [draft(reel[i], window, reel, camera, far) for i in targets(window, reel)]
+        drafts = [draft(reel[i], window, reel, camera, far, trusted) for i in targets(window, reel)]
         fill_unseen(drafts, camera, painted, seed)
         forget(painted)
         for item in drafts:
@@ -103,8 +116,15 @@ def targets(window: Window, reel: Reel) -> list[int]:
     return [i for i in range(window.start, window.stop) if reel[i].hole.any()]
 
 
-def draft(frame: Frame, window: Window, reel: Reel, camera: Camera, far: Sequence[Frame]) -> Draft:
-    """Copy what other frames show and match it to the picture around the hole."""
+def draft(
+    frame: Frame,
+    window: Window,
+    reel: Reel,
+    camera: Camera,
+    far: Sequence[Frame],
+    plates: Sequence[Frame],
+) -> Draft:
+    """Lay plates, copy what other frames show, and match both to the picture around the hole."""
     tight = bounds(frame.hole)
     assert tight is not None
     rect = tight.grown(MARGIN, frame.size)
@@ -114,12 +134,17 @@ def draft(frame: Frame, window: Window, reel: Reel, camera: Camera, far: Sequenc
         return reel[index] if held else None
 
     beyond = [f for f in far if abs(f.index - frame.index) > REACH]
-    copied = copy_frame(frame, rect, camera, near, beyond)
     hole = frame.hole[rect.slices] > 0
-    truth = to_levels(frame.rgb[rect.slices])
-    fill = match_seam(copied.rgb, truth, hole & copied.known, copied.known & ~hole)
-    rgb = np.where(hole[..., None], fill, truth)
-    return Draft(frame, rect, hole, copied.known, copied.confidence, rgb, ~hole | copied.known)
+    truth, laid = lay_plates(frame, rect, camera, plates)
+    left, anchor = hole & ~laid, (frame.barred[rect.slices] == 0) | laid
+    if not left.any():
+        sure = np.full(hole.shape, PLATE_TRUST, np.float32)
+        return Draft(frame, rect, hole, laid, sure, truth, np.ones_like(hole))
+    copied = copy_frame(frame.index, truth, left, anchor, rect, camera, near, beyond)
+    fill = match_seam(copied.rgb, truth, left & copied.known, copied.known & anchor)
+    rgb = np.where(left[..., None], fill, truth)
+    sure = np.where(laid, np.float32(PLATE_TRUST), copied.confidence)
+    return Draft(frame, rect, hole, copied.known | laid, sure, rgb, ~left | copied.known)
 
 
 def fill_unseen(drafts: Sequence[Draft], camera: Camera, painted: list[Painted], seed: int) -> None:
@@ -138,7 +163,8 @@ def fill_unseen(drafts: Sequence[Draft], camera: Camera, painted: list[Painted],
         carry_key(key, drafts, camera)
     for item in drafts:
         if item.missing:
-            item.rgb = membrane(item.rgb, item.known)
+            given = item.known & ~item.barred
+            item.rgb = membrane(item.rgb, given if given.any() else item.known)
             item.known = np.ones_like(item.known)
 
 
@@ -151,7 +177,7 @@ def carry_key(key: Painted, drafts: Sequence[Draft], camera: Camera) -> None:
         matrix = None
         if not camera.static and index != key.index:
             matrix = camera.between(key.index, index)
-        item.rgb, took = lay(item.rgb, item.known, key, matrix, item.rect)
+        item.rgb, took = lay(item.rgb, item.known, key, matrix, item.rect, item.barred)
         item.known = item.known | took
 
 
@@ -160,9 +186,10 @@ def paint_draft(item: Draft, seed: int) -> Painted:
     around = item.rect.grown(max(PAINT_CONTEXT, *item.rect.size), item.frame.size)
     rgb = to_levels(item.frame.rgb[around.slices])
     known = item.frame.hole[around.slices] == 0
+    barred = known & (item.frame.barred[around.slices] > 0)
     inner = moved(item.rect, -around.top, -around.left).slices
     rgb[inner], known[inner] = item.rgb, item.known
-    return paint_key(item.frame.index, around, rgb, known, seed)
+    return paint_key(item.frame.index, around, rgb, known, seed, barred)
 
 
 def forget(painted: list[Painted]) -> None:
