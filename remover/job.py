@@ -72,16 +72,14 @@ def prepared(
         progress: Told of the stages, of warnings and of notes.
         target: Where an output would go; None if none is planned.
 
-    Yields:
-        The job; its working data is deleted when the block ends.
+    The working data of the job is deleted when the block ends.
     """
     check_prompts(prompts, options)
     trackers, chosen = _trackers(prompts, options)
     info = look_at(source, options.fps)
     output_plan = None if target is None else _planned(info, target, options)
     with files.work_folder() as work:
-        reader = reader_of(info)
-        shots = _scan(reader, info, progress)
+        reader, shots = _scan(info, progress)
         index = reader.index
         frames = frame_range(options.start, options.end, index)
         pictures = RgbPictures(reader)
@@ -105,7 +103,7 @@ def prepared(
             region = Region(
                 store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep
             )
-            plan = _plan_of(region, shots, masks, frames, index, info)
+            plan = _plan_of(region, shots, masks, frames, info)
             warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
             warnings += (*hand.doubts(plan), *_idle_objects(prompts, options))
             warnings += output_plan.warnings if output_plan else ()
@@ -154,14 +152,14 @@ def _planned(info: VideoInfo, target: Target, options: CleanOptions) -> OutputPl
     )
 
 
-def _scan(reader: FrameSource, info: VideoInfo, progress: Progress) -> tuple[Shot, ...]:
+def _scan(info: VideoInfo, progress: Progress) -> tuple[FrameSource, tuple[Shot, ...]]:
     """Decode everything once: count the frames, keep their times, find the cuts."""
     progress.start("scan", info.num_frames_hint or None)
-    finder = ShotFinder()
+    reader, finder = reader_of(info), ShotFinder()
     for frame in reader.scan():
         finder.push(thumbnail(frame.planes, info.layout, info.colour, THUMBNAIL_WIDTH))
         progress.advance()
-    return finder.finish()
+    return reader, finder.finish()
 
 
 def _plan_of(
@@ -169,10 +167,9 @@ def _plan_of(
     shots: Sequence[Shot],
     masks: Masks,
     frames: Shot,
-    index: FrameIndex,
     info: VideoInfo,
 ) -> Plan:
-    boxes, areas = region.extents(frames, index.num_frames)
+    boxes, areas = region.extents(frames, shots[-1].stop)
     return make_plan(
         shots,
         boxes,
