@@ -48,7 +48,9 @@ def test_a_painted_frame_is_written_as_painted(still, tmp_path):
     inner = cv2.dilate(clip.masks[0].astype(np.uint8), np.ones((3, 3))) > 0
     assert np.array_equal(pictures[3][inner], painted[inner])
     outside = cv2.dilate(clip.masks[0].astype(np.uint8), np.ones((11, 11))) == 0
-    assert all(np.array_equal(a[outside], b[outside]) for a, b in zip(pictures, source, strict=True))
+    assert all(
+        np.array_equal(a[outside], b[outside]) for a, b in zip(pictures, source, strict=True)
+    )
     assert report.copied_share == 1
     assert report.mean_confidence > 0.9
     assert f"--plate {plate}@3" in report.to_json()["prompts"]
