@@ -165,7 +165,9 @@ def test_bad_help_gets_one_sentence_and_a_hint(
     with pytest.raises(SystemExit) as caught:
         main(["clean", "clip.mkv", "--mask", "mask.png", "--progress", "none", *flags])
     assert caught.value.code == code
-    error, *_, blank, hint = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().err.splitlines()
+    (error,) = (line for line in lines if line.startswith("error: "))
+    blank, hint = lines[-2:]
     assert error.startswith(f"error: {said}")
     assert blank == ""
     assert hint.startswith("hint: ")
