@@ -234,3 +234,21 @@ def test_the_sheet_shows_what_is_kept_and_what_is_no_source(still, tmp_path):
     ]
     kept, barred = (int(np.argmax(change)) for change in changes)
     assert (kept, barred) == (1, 0)  # green, blue: channels of OpenCV
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[object.2]\ntraker = "none"', "`traker` of `[object.2]` in `remover.toml` cannot be set"),
+        ('[object.2]\ntracker = "nine"', "`tracker` of `[object.2]` in `remover.toml` takes"),
+        ('[object.two]\ntracker = "none"', "`[object.two]` in `remover.toml` does not name an"),
+        ("object = 2", "`object` in `remover.toml` is no table of tables"),
+    ],
+)
+def test_bad_tables_of_objects(text, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "remover.toml").write_text(text)
+    with pytest.raises(SystemExit) as caught:
+        main(["clean", "clip.mkv", "--box", "1,2,3,4"])
+    assert caught.value.code == 2
+    assert f"error: {said}" in capsys.readouterr().err
