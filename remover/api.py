@@ -5,7 +5,7 @@ answer ``--help``.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
@@ -26,6 +26,9 @@ def clean(
     click: Iterable[Given] = (),
     avoid: Iterable[Given] = (),
     mask: Iterable[PathLike] = (),
+    keep: Iterable[PathLike] = (),
+    plate: Iterable[PathLike] = (),
+    no_source: Iterable[PathLike] = (),
     layer: PathLike | None = None,
     matte: PathLike | None = None,
     compare: PathLike | None = None,
@@ -43,13 +46,18 @@ def clean(
         click: Points on the object, ``x, y``.
         avoid: Points that are not the object.
         mask: Mask images, folders or videos.
+        keep: Masks of what is never touched.
+        plate: Pictures of a frame without the object, as ``plate.png@45``; trusted above all
+            other sources.
+        no_source: Masks of what is never copied into the hole.
         layer: Where to write the fill alone with alpha, in the same pass as the output.
         matte: Where to write how much of the fill each pixel took, 0 to 255.
         compare: Where to write source and result side by side.
         source_map: Where to write which pixels are untouched, copied or painted.
         progress: Where to say how far it is; None says nothing.
         **options: Fields of ``remover.config.CleanOptions``, as ``dilate=2, lossless=True``;
-            ``start`` and ``end`` as on the command line.
+            ``start`` and ``end`` as on the command line; ``objects`` by number, as
+            ``objects={2: {"tracker": "none"}}``.
 
     Returns:
         What was done: shares copied and painted, promises checked, warnings.
@@ -61,7 +69,9 @@ def clean(
     from remover.config import quiet_libraries
 
     quiet_libraries()
-    prompts = _prompts(box, click, avoid, mask)
+    prompts = _prompts(
+        box=box, click=click, avoid=avoid, mask=mask, keep=keep, plate=plate, no_source=no_source
+    )
     named = {"layer": layer, "matte": matte, "compare": compare, "source_map": source_map}
     sides = {kind: Path(path) for kind, path in named.items() if path is not None}
     return pipeline.clean(
@@ -77,18 +87,19 @@ def mask(
     click: Iterable[Given] = (),
     avoid: Iterable[Given] = (),
     mask: Iterable[PathLike] = (),
+    keep: Iterable[PathLike] = (),
     progress: "Progress | None" = None,
     **options: Any,
 ) -> "Report":
     """Write only the masks: a folder of PNGs, or a lossless gray video by its suffix.
 
-    Takes what ``clean`` takes.
+    Takes what ``clean`` takes, but what only the fill would look at.
     """
     from remover import pipeline
     from remover.config import quiet_libraries
 
     quiet_libraries()
-    prompts = _prompts(box, click, avoid, mask)
+    prompts = _prompts(box=box, click=click, avoid=avoid, mask=mask, keep=keep)
     return pipeline.mask(Path(source), _target(output), prompts, _options(options), progress)
 
 
@@ -114,23 +125,45 @@ def _options(given: dict[str, Any]) -> Any:
     if given.get("fps") is not None:
         fps = from_text(all_options()["fps"], str(given["fps"]), "`fps`")
         given = {**given, "fps": fps}
-    return CleanOptions(**{**given, **moments})
+    objects = {"objects": _objects(given["objects"])} if "objects" in given else {}
+    return CleanOptions(**{**given, **moments, **objects})
 
 
-def _prompts(
-    box: Iterable[Given],
-    click: Iterable[Given],
-    avoid: Iterable[Given],
-    mask: Iterable[PathLike],
-) -> "list[Prompt]":
-    from remover.prompts import parse_avoid, parse_box, parse_click, parse_mask
+def _objects(given: Any) -> Any:
+    """Options by object number as the tuple that ``CleanOptions`` has."""
+    from remover.config import ObjectOptions
+    from remover.errors import UsageError
+    from remover.options import OBJECT_KEYS
 
-    prompts = [parse_box(_text(given)) for given in box]
-    prompts += [parse_click(_text(given)) for given in click]
-    prompts += [parse_avoid(_text(given)) for given in avoid]
-    prompts += [parse_mask(os.fspath(given)) for given in mask]
-    return prompts
+    if not isinstance(given, Mapping):
+        return given
+    for number, own in given.items():
+        for key in own:
+            if key not in OBJECT_KEYS:
+                raise UsageError(
+                    f"`{key}` of object `#{number}` cannot be set for one object",
+                    hint=f"what can be is {', '.join(OBJECT_KEYS)}",
+                )
+    return tuple(ObjectOptions(number=number, **own) for number, own in sorted(given.items()))
 
 
-def _text(given: Given) -> str:
-    return given if isinstance(given, str) else ",".join(str(value) for value in given)
+def _prompts(**given: "Iterable[Given | PathLike]") -> "list[Prompt]":
+    """Prompts by kind, in the order given."""
+    from remover import prompts as parsers
+
+    parse = {
+        "box": parsers.parse_box,
+        "click": parsers.parse_click,
+        "avoid": parsers.parse_avoid,
+        "mask": parsers.parse_mask,
+        "keep": parsers.parse_keep,
+        "plate": parsers.parse_plate,
+        "no_source": parsers.parse_no_source,
+    }
+    return [parse[kind](_text(one)) for kind, several in given.items() for one in several]
+
+
+def _text(given: "Given | PathLike") -> str:
+    if isinstance(given, str | os.PathLike):
+        return os.fspath(given)
+    return ",".join(str(value) for value in given)

@@ -179,13 +179,14 @@ def _shots_to_fill(job: Job) -> list[tuple[Shot, list[Window]]]:
 def _survey(job: Job, progress: Progress) -> list[Survey]:
     """Measure the camera's motion in every shot with holes, as far as the journal lacks it."""
     todo = _shots_to_fill(job)
-    ranges = [surveyed(shot, windows) for shot, windows in todo]
+    shown = [[plate.index for plate in job.hand.plates_of(shot)] for shot, _ in todo]
+    ranges = [surveyed(*pair, at) for pair, at in zip(todo, shown, strict=True)]
     progress.start("motion", sum(stop - start for start, stop in ranges))
     found = []
-    for (shot, windows), (start, stop) in zip(todo, ranges, strict=True):
+    for (shot, windows), at, (start, stop) in zip(todo, shown, ranges, strict=True):
         known = job.journal.survey(shot)
         if known is None:
-            known = survey(job.pictures, job.region.hole, shot, windows, progress)
+            known = survey(job.pictures, job.region.hole, shot, windows, progress, at)
             job.journal.keep_survey(shot, known)
         else:
             progress.skip(stop - start)
@@ -196,15 +197,23 @@ def _survey(job: Job, progress: Progress) -> list[Survey]:
 def _fills(job: Job, surveys: Sequence[Survey], seed: int) -> Iterator[Filled | Patch]:
     """The fills of all shots, in frame order: finished ones first, then what is still to do."""
     yield from job.journal.fills()
+    no_source = job.hand.no_source
     number = 0
     for (shot, windows), found in zip(_shots_to_fill(job), surveys, strict=True):
         first, number = number, number + len(windows)
         todo = windows[max(0, job.journal.windows_done - first) :]
         if not todo:
             continue
-        painted = job.journal.painted(first)
         filler = ShotFill(
-            job.pictures, job.region.hole, shot, windows, found, seed=seed, painted=painted
+            job.pictures,
+            job.region.hole,
+            shot,
+            windows,
+            found,
+            seed=seed,
+            no_source=None if no_source is None else no_source.mask,
+            plates=job.hand.plates_of(shot),
+            painted=job.journal.painted(first),
         )
         for window in todo:
             before = list(filler.painted)

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 
 from remover.errors import InputError, UsageError
 from remover.options import (
+    OBJECT_KEYS,
     RIVALS,
     CleanOptions,
     DisplayOptions,
+    ObjectOptions,
     Option,
     all_options,
     from_text,
@@ -25,10 +27,12 @@ from remover.options import (
     nearest,
     options_of,
 )
+from remover.prompts import MAX_OBJECT_ID
 
 __all__ = [
     "CleanOptions",
     "DisplayOptions",
+    "ObjectOptions",
     "Settings",
     "cache_folder",
     "is_completing",
@@ -46,6 +50,7 @@ ENV_PREFIX = "REMOVER_"
 DEBUG_VARIABLE = "REMOVER_DEBUG"
 COMPLETION_VARIABLE = "_REMOVER_COMPLETE"
 PROJECT_FILE = "remover.toml"
+OBJECT_PREFIX = "object."
 
 
 class _Given(NamedTuple):
@@ -70,6 +75,11 @@ class Settings:
             value = getattr(owner, name)
             shown = "-" if value is None else _toml(value).strip('"')
             found.append(f"{option.key:<12} {shown:<9} ({self.sources[name]})")
+        for one in self.clean.objects:
+            for key in OBJECT_KEYS:
+                name, value = f"object.{one.number}.{key}", getattr(one, key)
+                if value is not None:
+                    found.append(f"{name:<12} {value:<9} ({self.sources[name]})")
         return found
 
 
@@ -184,18 +194,31 @@ def template() -> str:
         lines += ["", *(f"# {line}" for line in textwrap.wrap(option.help, 96))]
         default = examples[name] if option.default is None else _toml(option.default)
         lines.append(f"#{option.key} = {default}")
+    lines += [
+        "",
+        "# What the object `#2` has of its own; it wins over what is set for the whole run, by",
+        "# flags and variables too. Tables come last in the file.",
+        "#[object.2]",
+        '#tracker = "none"',
+        '#painter = "classic"',
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _build(chosen: Mapping[str, _Given]) -> Settings:
     values = {name: given.value for name, given in chosen.items()}
+    of_objects: dict[int, dict[str, Any]] = {}
+    for name in [name for name in values if name.startswith(OBJECT_PREFIX)]:
+        number, key = name.removeprefix(OBJECT_PREFIX).split(".")
+        of_objects.setdefault(int(number), {})[key] = values.pop(name)
+    objects = tuple(ObjectOptions(number=n, **own) for n, own in sorted(of_objects.items()))
     clean, display = (
         {o.name: values[o.name] for o in options_of(owner) if o.name in values}
         for owner in (CleanOptions, DisplayOptions)
     )
     sources = dict.fromkeys(all_options(), "default")
     sources |= {name: given.source for name, given in chosen.items()}
-    return Settings(CleanOptions(**clean), DisplayOptions(**display), sources)
+    return Settings(CleanOptions(**clean, objects=objects), DisplayOptions(**display), sources)
 
 
 def _from_flags(flags: Mapping[str, object]) -> dict[str, _Given]:
@@ -236,8 +259,11 @@ def _misspelt(key: str, names: Mapping[str, Option]) -> str | None:
 
 def _from_file(path: Path) -> dict[str, _Given]:
     known = {option.key: option for option in all_options().values()}
-    found = {}
+    found: dict[str, _Given] = {}
     for key, value in _read(path):
+        if key == "object":
+            found |= _objects_from_file(value, path)
+            continue
         if key not in known:
             near = nearest(key, known)
             raise UsageError(
@@ -250,6 +276,37 @@ def _from_file(path: Path) -> dict[str, _Given]:
         subject = f"`{key}` in `{path}`"
         found[option.name] = _Given(from_toml(option, value, subject), str(path))
     return found
+
+
+def _objects_from_file(tables: object, path: Path) -> dict[str, _Given]:
+    """The values of the tables ``[object.ID]``, by names as ``object.2.tracker``."""
+    if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+        raise UsageError(
+            f"`object` in `{path}` is no table of tables",
+            hint='as `[object.2]`, then `tracker = "none"` on a line of its own',
+        )
+    found: dict[str, _Given] = {}
+    for number, table in tables.items():
+        if not (number.isascii() and number.isdigit() and 1 <= int(number) <= MAX_OBJECT_ID):
+            raise UsageError(
+                f"`[object.{number}]` in `{path}` does not name an object of 1 to {MAX_OBJECT_ID}",
+                hint="the table of `#2` is `[object.2]`",
+            )
+        for key, value in table.items():
+            place = f"`{key}` of `[object.{number}]` in `{path}`"
+            if key not in OBJECT_KEYS:
+                near = nearest(key, OBJECT_KEYS)
+                raise UsageError(
+                    f"{place} cannot be set for one object",
+                    hint=f"did you mean `{near}`?" if near else f"{_listed(OBJECT_KEYS)} can",
+                )
+            checked = from_toml(all_options()[key], value, place)
+            found[f"{OBJECT_PREFIX}{int(number)}.{key}"] = _Given(checked, str(path))
+    return found
+
+
+def _listed(keys: tuple[str, ...]) -> str:
+    return " and ".join(f"`{key}`" for key in keys)
 
 
 def _read(path: Path) -> Iterator[tuple[str, object]]:

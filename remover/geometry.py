@@ -88,11 +88,16 @@ def to_coded_mask(mask: Mask, info: VideoInfo) -> Mask:
     Raises:
         ValueError: The mask has neither size.
     """
-    size, shown = Size(*mask.shape), shown_size(info)
-    is_upright = info.orientation == Orientation()
-    if size == info.size and (is_upright or size != shown):
+    size = Size(*mask.shape)
+    if is_coded(size, info):
         return mask
-    if size != shown:
-        raise ValueError(f"{size} is neither {shown} nor {info.size}")
+    if size != shown_size(info):
+        raise ValueError(f"{size} is neither {shown_size(info)} nor {info.size}")
     upright = Size(*turn(np.empty((*info.size, 0)), info.orientation).shape[:2])
     return np.ascontiguousarray(turn_back(_nearest(mask, upright), info.orientation)).astype(bool)
+
+
+def is_coded(size: Size, info: VideoInfo) -> bool:
+    """Whether a user's picture of ``size`` is a coded one; where both are equal, it is shown."""
+    is_upright = info.orientation == Orientation()
+    return size == info.size and (is_upright or size != shown_size(info))

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from remover import device, keys, maskcache, workplace
+from remover.byhand import ByHand, by_hand
 from remover.companions import Companion, plan_companions
 from remover.config import CleanOptions
 from remover.journal import Journal
@@ -50,6 +51,8 @@ class Job:
     store: MaskStore
     masks: Masks
     region: Region
+    hand: ByHand
+    """What the user brought; what is to be kept is out of the region already."""
     plan: Plan
     target: Target | None
     """Where an output goes; None where none is asked."""
@@ -91,32 +94,43 @@ def prepared(
         later run can go on with stays.
     """
     check_prompts(prompts, options)
-    tracker, chosen = _tracker(prompts, options)
+    trackers, chosen = _trackers(prompts, options)
     info = look_at(source, options.fps)
     output_plan = None if target is None else _planned(info, target, options)
     companions = plan_companions(info, sides)
-    masks_key = keys.mask_key(info, prompts, options, tracker, chosen)
+    masks_key = keys.mask_key(info, prompts, options, trackers, chosen)
     with contextlib.ExitStack() as open_things:
-        journal = open_things.enter_context(
-            _journal(masks_key, target if writes else None, options, progress)
-        )
-        reader = reader_of(info)
-        shots = _scan(reader, info, progress)
+        enter = open_things.enter_context
+        journal = enter(_journal(masks_key, prompts, target if writes else None, options, progress))
+        reader, shots = _scan(info, progress)
         index = reader.index
         frames = frame_range(options.start, options.end, index)
         written, short = _written(options, frames, index)
         pictures = RgbPictures(reader)
+        hand = enter(by_hand(prompts, info, index, frames.start, journal.folder))
         store, facts = _store(journal.folder, info, index, masks_key, progress)
-        open_things.enter_context(store)
+        enter(store)
         masks = make_masks(
-            pictures, info, index, prompts, shots, frames, store, options, tracker, progress, facts
+            pictures,
+            info,
+            index,
+            prompts,
+            shots,
+            frames,
+            store,
+            options,
+            trackers,
+            progress,
+            facts=facts,
+            also=hand.frames_beside(frames, shots),
         )
         if store.is_saved:
             maskcache.keep(masks_key, store.path)
-        region = Region(store, grow=_growth(options, masks), soft=options.feather)
-        plan = journal.plan or _plan(region, shots, frames, masks, info, index)
+        region = Region(store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep)
+        plan = journal.plan or _plan_of(region, shots, masks, frames, info)
         journal.keep_plan(plan)
         warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
+        warnings += (*hand.doubts(plan), *_idle_objects(prompts, options))
         warnings += (output_plan.warnings if output_plan else ()) + short
         _say(progress, warnings, masks.segmentation.notes)
         yield Job(
@@ -129,6 +143,7 @@ def prepared(
             store=store,
             masks=masks,
             region=region,
+            hand=hand,
             plan=plan,
             target=target,
             output=output_plan,
@@ -141,10 +156,14 @@ def prepared(
 
 @contextlib.contextmanager
 def _journal(
-    masks_key: Key, target: Target | None, options: CleanOptions, progress: Progress
+    masks_key: Key,
+    prompts: Sequence[Prompt],
+    target: Target | None,
+    options: CleanOptions,
+    progress: Progress,
 ) -> Iterator[Journal]:
     """The journal for ``target``; where none can be kept, a place that goes with the block."""
-    key = keys.result_key(masks_key, options)
+    key = keys.result_key(masks_key, prompts, options)
     if isinstance(target, Path):
         with workplace.journaled(target, key, options, progress) as journal:
             yield journal
@@ -165,36 +184,19 @@ def _store(
     return found or (MaskStore(folder, info.size, index.num_frames), None)
 
 
-def _plan(
-    region: Region,
-    shots: Sequence[Shot],
-    frames: Shot,
-    masks: Masks,
-    info: VideoInfo,
-    index: FrameIndex,
-) -> Plan:
-    boxes, areas = region.extents(frames, index.num_frames)
-    return make_plan(
-        shots,
-        boxes,
-        areas,
-        info.size,
-        span=masks.span,
-        bytes_per_sample=1 if info.layout.bit_depth == 8 else 2,
-        budget_bytes=device.picture_budget(),
-    )
-
-
-def _tracker(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[Choice, str]:
-    """What follows the objects and where that is computed.
+def _trackers(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[dict[int, Choice], str]:
+    """What follows each object and where that is computed.
 
     Masks that hold as they are need no tracker, and so nothing that could be missing.
     """
-    chosen = device.resolve(options.device)
-    if all(prompt.kind == "mask" and prompt.moment is None for prompt in prompts):
-        return "builtin", chosen
-    tracker = choose(options.tracker, options.sam2_weights, options.device)
-    return tracker, tracker.device if isinstance(tracker, Sam2) else chosen
+    names = {p.object_id: options.tracker_of(p.object_id) for p in prompts if p.is_tracked}
+    found = {
+        name: choose(name, options.sam2_weights, options.device)
+        for name in dict.fromkeys(names.values())
+    }
+    devices = [choice.device for choice in found.values() if isinstance(choice, Sam2)]
+    chosen = devices[0] if devices else device.resolve(options.device)
+    return {object_id: found[name] for object_id, name in sorted(names.items())}, chosen
 
 
 def _planned(info: VideoInfo, target: Target, options: CleanOptions) -> OutputPlan:
@@ -219,14 +221,33 @@ def _written(
     return index.part(part.start, part.stop), (message,) if message else ()
 
 
-def _scan(reader: FrameSource, info: VideoInfo, progress: Progress) -> tuple[Shot, ...]:
+def _scan(info: VideoInfo, progress: Progress) -> tuple[FrameSource, tuple[Shot, ...]]:
     """Decode everything once: count the frames, keep their times, find the cuts."""
     progress.start("scan", info.num_frames_hint or None)
-    finder = ShotFinder()
+    reader, finder = reader_of(info), ShotFinder()
     for frame in reader.scan():
         finder.push(thumbnail(frame.planes, info.layout, info.colour, THUMBNAIL_WIDTH))
         progress.advance()
-    return finder.finish()
+    return reader, finder.finish()
+
+
+def _plan_of(
+    region: Region,
+    shots: Sequence[Shot],
+    masks: Masks,
+    frames: Shot,
+    info: VideoInfo,
+) -> Plan:
+    boxes, areas = region.extents(frames, shots[-1].stop)
+    return make_plan(
+        shots,
+        boxes,
+        areas,
+        info.size,
+        span=masks.span,
+        bytes_per_sample=1 if info.layout.bit_depth == 8 else 2,
+        budget_bytes=device.picture_budget(),
+    )
 
 
 def _say(progress: Progress, warnings: Sequence[str], notes: Sequence[str]) -> None:
@@ -253,3 +274,11 @@ def _doubts(masks: Masks, frames: Shot) -> Iterator[str]:
                 f"check frames {part.start} to {part.stop - 1}: {what}; "
                 f"correct it there with --box x,y,w,h@{part.start}"
             )
+
+
+def _idle_objects(prompts: Sequence[Prompt], options: CleanOptions) -> Iterator[str]:
+    """Settings of objects that nothing points at."""
+    known = {prompt.object_id for prompt in prompts if prompt.is_target}
+    for one in options.objects:
+        if one.number not in known:
+            yield f"`[object.{one.number}]` is set, but no prompt names the object `#{one.number}`"

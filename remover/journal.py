@@ -130,7 +130,7 @@ class Journal:
         arrays: dict[str, Any] = {"held": np.array(held)}
         for number, key in enumerate(after[held:]):
             arrays[f"place{number}"] = np.array([key.index, *key.rect])
-            arrays[f"rgb{number}"] = key.rgb
+            arrays[f"rgb{number}"], arrays[f"shown{number}"] = key.rgb, key.shown
         self._append(WINDOW, **arrays)
 
     def painted(self, first: int) -> list[Painted]:
@@ -223,6 +223,8 @@ def _keys(arrays: Mapping[str, Any]) -> tuple[int, list[Painted]]:
     """How many older keys a window left, and the ones that it made."""
     new: list[Painted] = []
     while f"rgb{len(new)}" in arrays:
-        index, *rect = (int(value) for value in arrays[f"place{len(new)}"])
-        new.append(Painted(index, Rect(*rect), arrays[f"rgb{len(new)}"]))
+        number = len(new)
+        index, *rect = (int(value) for value in arrays[f"place{number}"])
+        rgb, shown = arrays[f"rgb{number}"], arrays[f"shown{number}"]
+        new.append(Painted(index, Rect(*rect), rgb, shown))
     return int(arrays["held"]), new

@@ -31,7 +31,7 @@ def mask_key(
     info: VideoInfo,
     prompts: Sequence[Prompt],
     options: CleanOptions,
-    tracker: Choice,
+    trackers: Mapping[int, Choice],
     device: str,
 ) -> Key:
     """What the masks depend on.
@@ -40,28 +40,42 @@ def mask_key(
         info: The video; its files are read.
         prompts: What was pointed at; mask files are read.
         options: Of the run.
-        tracker: What follows the objects; a checkpoint is read.
+        trackers: What follows each object; checkpoints are read.
         device: Where it computes.
 
     Raises:
         InputError: A file cannot be read.
     """
     found = {"the input": input_digest(info), "the device": device}
-    found["the tracker"] = (
-        f"sam2:{tracker.size} {content_digest(tracker.checkpoint)}"
-        if isinstance(tracker, Sam2)
-        else tracker
-    )
-    told = [f"{p.kind} {p.text} {content_digest(p.path) if p.path else ''}" for p in prompts]
+    for number, tracker in trackers.items():
+        found[f"the tracker of object {number}"] = _tracker(tracker)
+    # Of plates only the frames matter here: they too are looked at, and so need masks.
+    told = [_told(p) if p.is_target or p.is_tracked else p.kind + p.text for p in prompts]
     found["the prompts"] = "; ".join(told)
     found |= {f"the version of {name}": version for name, version in versions().items()}
     return found | _options(options, IN_MASKS)
 
 
-def result_key(masks: Key, options: CleanOptions) -> Key:
-    """What the whole result depends on: its masks and every option that changes a byte."""
+def result_key(masks: Key, prompts: Sequence[Prompt], options: CleanOptions) -> Key:
+    """What the whole result depends on: its masks and all else that changes a byte.
+
+    Raises:
+        InputError: A file that a prompt names cannot be read.
+    """
     names = {item.name for item in fields(options)} - NOT_IN_RESULT
-    return {**masks, **_options(options, names)}
+    beside = [_told(p) for p in prompts if not (p.is_target or p.is_tracked)]
+    return {**masks, "the help by hand": "; ".join(beside), **_options(options, names)}
+
+
+def _tracker(tracker: Choice) -> str:
+    if isinstance(tracker, Sam2):
+        return f"sam2:{tracker.size} {content_digest(tracker.checkpoint)}"
+    return tracker
+
+
+def _told(prompt: Prompt) -> str:
+    content = content_digest(prompt.path) if prompt.path else ""
+    return f"{prompt.kind} {prompt.text} {content}"
 
 
 def input_digest(info: VideoInfo) -> str:

@@ -1,7 +1,7 @@
 """From everything a user pointed at to one mask a frame in a store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,11 @@ def make_masks(
     frames: Shot,
     store: MaskStore,
     options: CleanOptions,
-    tracker: Choice,
+    trackers: Mapping[int, Choice],
     progress: Progress,
+    *,
     facts: Mapping[str, Any] | None = None,
+    also: Sequence[int] = (),
 ) -> Masks:
     """Fill ``store`` from the user's masks, by tracking, or both (then their union).
 
@@ -56,9 +58,10 @@ def make_masks(
         frames: The part to clean; tracking does not go further than it and the prompts need.
         store: Where the masks go.
         options: Of the run.
-        tracker: What follows the objects.
+        trackers: What follows each object that is not given by masks for all frames.
         progress: Where to say how far it is.
         facts: What was saved with ``store`` by an earlier run with the same arguments.
+        also: Frames that are looked at too, and so need masks.
 
     Raises:
         InputError: Nothing is masked in ``frames``.
@@ -79,19 +82,22 @@ def make_masks(
             stop=whole.stop,
         )
     if not tracked:
-        result = Masks(_of_given(index.num_frames), whole)
+        result = Masks(_of_given(given, index.num_frames), whole)
     else:
-        span = _span(frames, [p.frame for p in tracked])
+        span = _span(frames, [*(p.frame for p in tracked), *also])
         found = segment(
             pictures,
             tracked,
             cut_to(shots, span.start, span.stop),
             store,
-            tracker=tracker,
+            tracker=trackers,
             progress=progress,
             facts=facts,
         )
-        result = Masks(found, span)
+        of_given = {prompt.object_id: "mask" for prompt in given}
+        result = Masks(
+            replace(found, trackers=dict(sorted({**of_given, **found.trackers}.items()))), span
+        )
     if all(store.is_empty(i) for i in range(frames.start, frames.stop)):
         raise InputError(
             f"no frame from {frames.start} to {frames.stop - 1} has anything masked",
@@ -113,8 +119,9 @@ def _tracked(
     return found
 
 
-def _of_given(num_frames: int) -> Segmentation:
-    return Segmentation("mask", (), (), np.ones(num_frames, np.float32))
+def _of_given(given: Sequence[Prompt], num_frames: int) -> Segmentation:
+    of_object = {prompt.object_id: "mask" for prompt in given}
+    return Segmentation("mask", (), (), np.ones(num_frames, np.float32), trackers=of_object)
 
 
 def _span(frames: Shot, prompted: Sequence[int]) -> Shot:

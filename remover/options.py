@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn
 
 from remover.errors import UsageError
-from remover.prompts import parse_moment
+from remover.prompts import MAX_OBJECT_ID, parse_moment
 from remover.types import Moment
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -67,8 +67,42 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectOptions:
+    """What one object has of its own, in place of the options of the whole run."""
+
+    number: int
+    """Which object, 1 to 255."""
+    tracker: str | None = None
+    painter: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            UsageError: A value is out of its range.
+        """
+        if not isinstance(self.number, int) or not 1 <= self.number <= MAX_OBJECT_ID:
+            raise UsageError(
+                f"`{self.number}` is not an object number of 1 to {MAX_OBJECT_ID}",
+                hint="the table of `#2` is `[object.2]`",
+            )
+        for key in OBJECT_KEYS:
+            if getattr(self, key) is not None:
+                subject = f"`{key}` of object `#{self.number}`"
+                check(all_options()[key], getattr(self, key), subject)
+
+
+OBJECT_KEYS = ("tracker", "painter")
+"""What can be set for an object of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CleanOptions:
-    """What decides the result; each field is a flag, a variable and a key of the files."""
+    """What decides the result.
+
+    Each field but ``objects`` is a flag, a variable and a key of the files; ``objects`` are the
+    tables ``[object.ID]`` of the files.
+    """
 
     fps: Fraction | None = None
     """Pictures a second of an image sequence, 24 unless you say otherwise."""
@@ -119,6 +153,12 @@ class CleanOptions:
     work: str | None = None
     """Folder for what a run needs to be gone on with; left out, a hidden one beside the output.
     It is emptied when the output is there."""
+    objects: tuple[ObjectOptions, ...] = ()
+
+    def tracker_of(self, object_id: int) -> str:
+        """The tracker of an object: its own, else the run's."""
+        own = (one.tracker for one in self.objects if one.number == object_id)
+        return next(own, None) or self.tracker
 
     def __post_init__(self) -> None:
         """Check every value and the combinations.
@@ -339,7 +379,9 @@ def _tables() -> dict[str, tuple[Option, ...]]:
     for owner in (CleanOptions, DisplayOptions):
         texts = _field_docstrings(bodies[owner.__name__])
         found[owner.__name__] = tuple(
-            _option(item.name, item.type, item.default, texts[item.name]) for item in fields(owner)
+            _option(item.name, item.type, item.default, texts[item.name])
+            for item in fields(owner)
+            if item.name in texts
         )
     return found
 

@@ -173,10 +173,17 @@ def preview(
             first <= i < stop and not job.store.is_empty(i) for i in range(job.index.num_frames)
         ]
 
+        hand = job.hand
+
         def get_tile(i: int) -> Any:
             picture = next(iter(job.pictures.read(i, i + 1)))
             label = f"{i}  {float(job.index.time_of(i)):.2f} s"
-            return sheets.tile(picture, job.region.hole(i), job.info, label)
+            marked = [
+                (store.mask(i), tint)
+                for store, tint in ((hand.keep, sheets.KEPT), (hand.no_source, sheets.NO_SOURCE))
+                if store is not None
+            ]
+            return sheets.tile(picture, job.region.hole(i), job.info, label, marked)
 
         canvas = sheets.contact_sheet(sheets.choose_frames(has_mask), get_tile)
         with files.publishing(sheet, overwrite=options.overwrite) as part:
@@ -229,6 +236,10 @@ def _report(
         plan=job.plan,
         written=Shot(job.written.first, job.written.first + job.written.num_frames),
         tracker=segmentation.tracker,
+        objects={
+            str(number): {"tracker": name, "painter": details.get("painter")}
+            for number, name in segmentation.trackers.items()
+        },
         span=job.masks.span,
         frames_without_mask=sum(job.store.is_empty(i) for i in range(job.index.num_frames)),
         unsure=segmentation.unsure,

@@ -1,21 +1,26 @@
 """The contact sheet: masks drawn on pictures, to be looked at before the long work."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from remover.errors import OutputError
-from remover.geometry import to_shown_mask, turn
+from remover.geometry import shown_size, to_shown_mask, turn
 from remover.types import RGB, Mask, VideoInfo
 
 TILE_WIDTH = 480
 COLUMNS = 3
 MOST_TILES = 12
 
-TINT = np.array([255.0, 40.0, 160.0], np.float32)
+Tint = tuple[float, float, float]
+REMOVED: Tint = (255.0, 40.0, 160.0)
+KEPT: Tint = (40.0, 220.0, 90.0)
+NO_SOURCE: Tint = (50.0, 120.0, 255.0)
+"""R'G'B' levels that the masks of a sheet are tinted with."""
 
 
 def choose_frames(has_mask: Iterable[bool], most: int = MOST_TILES) -> list[int]:
@@ -27,21 +32,33 @@ def choose_frames(has_mask: Iterable[bool], most: int = MOST_TILES) -> list[int]
     return [frames[i] for i in places]
 
 
-def tile(picture: RGB, mask: Mask, info: VideoInfo, label: str) -> npt.NDArray[np.uint8]:
-    """One picture as a player shows it with its mask tinted and outlined, (h, TILE_WIDTH, 3)."""
-    shown_mask = to_shown_mask(mask, info)
-    height, width = shown_mask.shape
-    size = (TILE_WIDTH, max(1, round(height * TILE_WIDTH / width)))
+def tile(
+    picture: RGB,
+    mask: Mask,
+    info: VideoInfo,
+    label: str,
+    marked: Sequence[tuple[Mask, Tint]] = (),
+) -> npt.NDArray[np.uint8]:
+    """One picture as a player shows it with its mask tinted and outlined, (h, TILE_WIDTH, 3).
+
+    ``marked`` are more masks (H, W), each in a colour of its own.
+    """
+    shown = shown_size(info)
+    size = (TILE_WIDTH, max(1, round(shown.height * TILE_WIDTH / shown.width)))
     levels = picture.astype(np.float32) * np.float32(255.0 / np.iinfo(picture.dtype).max)
     upright = np.ascontiguousarray(turn(levels, info.orientation))
     small = cv2.resize(upright, size, interpolation=cv2.INTER_AREA)
-    inside = cv2.resize(shown_mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    mixed = small + (TINT - small) * (0.45 * inside[..., None])
-    canvas = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
-    outline, _ = cv2.findContours(
-        (inside > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
-    )
-    cv2.drawContours(canvas, outline, -1, (255, 255, 255), 1)
+    outlines: list[Any] = []
+    for one, tint in (*marked, (mask, REMOVED)):
+        inside = cv2.resize(
+            to_shown_mask(one, info).astype(np.float32), size, interpolation=cv2.INTER_AREA
+        )
+        small = small + (np.array(tint, np.float32) - small) * (0.45 * inside[..., None])
+        outlines += cv2.findContours(
+            (inside > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
+        )[0]
+    canvas = np.clip(np.rint(small), 0, 255).astype(np.uint8)
+    cv2.drawContours(canvas, outlines, -1, (255, 255, 255), 1)
     for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         place = (8, size[1] - 10)
         cv2.putText(canvas, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness)

@@ -1,4 +1,4 @@
-"""What a user points with: the text of ``--box``, ``--click``, ``--avoid`` and ``--mask``.
+"""What a user points with: the text of ``--box``, ``--click``, ``--mask`` and their like.
 
 ::
 
@@ -34,6 +34,7 @@ _SHAPES: dict[str, tuple[str, str]] = {
     "click": ("x,y", "120,80"),
     "avoid": ("x,y", "120,80"),
 }
+_FILES = {"mask": "logo.png", "plate": "plate.png", "no-source": "actor", "keep": "hand.png"}
 
 
 def parse_moment(text: str, *, what: str | None = None) -> Moment:
@@ -98,22 +99,60 @@ def parse_mask(text: str) -> Prompt:
     Raises:
         UsageError: The path is empty, or its suffix is malformed.
     """
-    what = f"--mask {text}"
+    return _parse_file("mask", text)
+
+
+def parse_plate(text: str) -> Prompt:
+    """The path of a clean plate with an optional ``@`` moment, by the rules of ``parse_mask``.
+
+    Raises:
+        UsageError: The path is empty, or its suffix is malformed or names an object.
+    """
+    return _parse_file("plate", text)
+
+
+def parse_no_source(text: str) -> Prompt:
+    """The path of a mask of what is not to be copied, with an optional ``@`` moment.
+
+    Raises:
+        UsageError: The path is empty, or its suffix is malformed or names an object.
+    """
+    return _parse_file("no-source", text)
+
+
+def parse_keep(text: str) -> Prompt:
+    """The path of a mask of what is not to be changed, with an optional ``@`` moment.
+
+    Raises:
+        UsageError: The path is empty, or its suffix is malformed or names an object.
+    """
+    return _parse_file("keep", text)
+
+
+def _parse_file(kind: Literal["mask", "plate", "no-source", "keep"], text: str) -> Prompt:
+    what, example = f"--{kind} {text}", _FILES[kind]
     if not text.strip():
-        raise UsageError("`--mask` got an empty path", hint="as `--mask logo.png`")
+        raise UsageError(f"`--{kind}` got an empty path", hint=f"as `--{kind} {example}`")
     if _exists(text):
-        return Prompt("mask", path=Path(text), text=what)
+        return Prompt(kind, path=Path(text), text=what)
     body, moment, object_id = _split(text)
     if moment is not None and _exists(f"{body}@{moment}"):
         body, moment = f"{body}@{moment}", None
     if not body:
         raise UsageError(
             f"`{what}` names no file",
-            hint="the path comes first, as `--mask logo.png@45#2`",
+            hint=f"the path comes first, as `--{kind} {example}@45`",
         )
+    if kind != "mask" and object_id is not None and _exists(body):
+        raise UsageError(
+            f"`#{object_id}` in `{what}` has no meaning: it holds for every object",
+            hint=f"leave it out, as `--{kind} {body}`",
+        )
+    if kind != "mask" and object_id is not None:
+        return Prompt(kind, path=Path(text), text=what)
     try:
         return Prompt(
-            "mask",
+            kind,
             path=Path(body),
             moment=None if moment is None else parse_moment(moment, what=f"`{what}`"),
             object_id=_object_id(object_id, what),
@@ -122,7 +161,7 @@ def parse_mask(text: str) -> Prompt:
     except UsageError:
         if _exists(body):
             raise
-        return Prompt("mask", path=Path(text), text=what)
+        return Prompt(kind, path=Path(text), text=what)
 
 
 def _parse_point_like(kind: Literal["box", "click", "avoid"], text: str) -> Prompt:

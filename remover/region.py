@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from remover.errors import InputError
 from remover.pixels import bounds, dilate, feather
 from remover.segment import MaskStore
 from remover.types import Mask, Rect, Shot
@@ -17,19 +18,31 @@ two pixels, and a tracker is off by a few more."""
 class Region:
     """Masks with their growth and soft edge, frame by frame, read from disk when asked for."""
 
-    def __init__(self, store: MaskStore, *, grow: int, soft: int) -> None:
-        """Take masks from ``store``, dilated by ``grow`` and feathered by ``soft`` pixels."""
+    def __init__(
+        self, store: MaskStore, *, grow: int, soft: int, keep: MaskStore | None = None
+    ) -> None:
+        """Take masks from ``store``, dilated by ``grow`` and feathered by ``soft`` pixels.
+
+        The pixels of ``keep`` are taken out again after that.
+        """
         self._store = store
         self._grow = grow
         self._soft = soft
+        self._keep = keep
 
     def mask(self, index: int) -> Mask:
-        """The dilated mask (H, W)."""
-        return dilate(self._store.mask(index), self._grow)
+        """The dilated mask (H, W) without what is kept."""
+        mask = self._grown(index)
+        if self._keep is not None:
+            mask[self._keep.mask(index)] = False
+        return mask
 
     def alpha(self, index: int) -> npt.NDArray[np.float32]:
         """How much of the fill each pixel takes (H, W): 1 in the mask, 0 outside the region."""
-        return feather(self.mask(index), self._soft)
+        alpha = feather(self._grown(index), self._soft)
+        if self._keep is not None:
+            alpha[self._keep.mask(index)] = 0
+        return alpha
 
     def hole(self, index: int) -> Mask:
         """Where ``alpha`` is above 0: every pixel that needs a fill and is no source."""
@@ -38,7 +51,11 @@ class Region:
         return np.asarray(self.alpha(index) > 0, bool)
 
     def extents(self, frames: Shot, num_frames: int) -> tuple[Sequence[Rect | None], Sequence[int]]:
-        """Where and how large the hole of each frame is; none outside ``frames``."""
+        """Where and how large the hole of each frame is; none outside ``frames``.
+
+        Raises:
+            InputError: Nothing of the masks is left beside what is kept.
+        """
         boxes: list[Rect | None] = [None] * num_frames
         areas = [0] * num_frames
         for index in range(frames.start, frames.stop):
@@ -46,4 +63,14 @@ class Region:
                 hole = self.hole(index)
                 boxes[index] = bounds(hole)
                 areas[index] = int(np.count_nonzero(hole))
+        if self._keep is not None and not any(areas):
+            raise InputError(
+                f"`--keep` covers all that is masked on the frames `{frames.start}` to "
+                f"`{frames.stop - 1}`, so nothing is left to remove",
+                hint="what is kept is white in its mask; look at the masks with "
+                "`--preview sheet.png` and without `--keep`",
+            )
         return boxes, areas
+
+    def _grown(self, index: int) -> Mask:
+        return dilate(self._store.mask(index), self._grow)

@@ -47,6 +47,8 @@ class Report:
     span: Shot
     written: Shot
     """The frames of the input that the output has, half open."""
+    objects: dict[str, dict[str, str | None]]
+    """For each object by its number: the ``tracker`` that followed it, and the ``painter``."""
     sides: dict[str, str] = field(default_factory=dict)
     """The files that were written beside the output, by kind."""
     painter: str | None = None

@@ -1,6 +1,7 @@
 """Prompts and times as a user gave them, resolved against the video they are about; pure."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from remover.config import CleanOptions
 from remover.errors import UsageError
@@ -15,7 +16,7 @@ def check_prompts(prompts: Sequence[Prompt], options: CleanOptions) -> None:
     Raises:
         UsageError: Nothing is pointed at, or an option has nothing to act upon.
     """
-    if not any(prompt.kind != "avoid" for prompt in prompts):
+    if not any(prompt.is_target for prompt in prompts):
         raise UsageError(
             "nothing to remove was pointed at",
             hint="show the object with --box x,y,w,h or --click x,y, or pass --mask FILE",
@@ -108,7 +109,7 @@ def point_prompts(
     """Boxes, clicks and avoided points in coded pixels on known frames.
 
     Args:
-        prompts: As given; masks are left out.
+        prompts: As given; those with a file are left out.
         info: The video.
         index: Its frames.
         default_frame: Where a prompt without a moment goes.
@@ -118,7 +119,7 @@ def point_prompts(
     """
     resolved = []
     for prompt in prompts:
-        if prompt.kind == "mask":
+        if prompt.kind not in ("box", "click", "avoid"):
             continue
         flag = f"`{prompt.text}`"
         frame = default_frame
@@ -129,7 +130,8 @@ def point_prompts(
             resolved.append(PointPrompt("box", frame, prompt.object_id, box=box))
         else:
             point = _point(prompt, info, flag)
-            resolved.append(PointPrompt(prompt.kind, frame, prompt.object_id, point=point))
+            kind: Literal["click", "avoid"] = "click" if prompt.kind == "click" else "avoid"
+            resolved.append(PointPrompt(kind, frame, prompt.object_id, point=point))
     return resolved
 
 

@@ -7,7 +7,7 @@ as the user sees them) only inside prompts; everywhere else they are *coded* pix
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -101,17 +101,29 @@ class Prompt:
     """Something a user points at.
 
     ``values`` are shown coordinates: ``x, y, w, h`` of a box, ``x, y`` of a click or an avoided
-    point, nothing for a mask. ``path`` is set for masks only. ``moment`` None means the first
-    frame, and for a mask every frame.
+    point, nothing for the others, whose ``path`` is set. ``moment`` None means the first frame,
+    and for a file of masks every frame.
     """
 
-    kind: Literal["box", "click", "avoid", "mask"]
+    kind: Literal["box", "click", "avoid", "mask", "plate", "no-source", "keep"]
     values: tuple[float, ...] = ()
     path: Path | None = None
     moment: Moment | None = None
     object_id: int = 1
     text: str = ""
     """What the user typed, for messages."""
+
+    @property
+    def is_target(self) -> bool:
+        """Whether it shows something to remove."""
+        return self.kind in ("box", "click", "mask")
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether a tracker is told of it."""
+        return self.kind in ("box", "click", "avoid") or (
+            self.kind == "mask" and self.moment is not None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,11 +334,24 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True)
+class Plate:
+    """A picture that the user vouches for: a frame of the video without the object."""
+
+    index: int
+    """The frame that it shows."""
+    rgb: RGB = field(repr=False)
+    """(H, W, 3) of the coded size, as deep as the video's pictures."""
+    known: Mask = field(repr=False)
+    """(H, W): where it says something."""
+
+
+@dataclass(frozen=True, slots=True)
 class Segmentation:
     """How the masks came to be."""
 
     tracker: str
-    """``builtin``, ``none`` (boxes), ``mask`` (the user's), ``sam2:SIZE``."""
+    """``builtin``, ``none`` (boxes), ``mask`` (the user's), ``sam2:SIZE``; several are joined by
+    commas."""
     unsure: tuple[Shot, ...]
     """Ranges of frames where the mask may be wrong."""
     lost: tuple[Shot, ...]
@@ -334,6 +359,8 @@ class Segmentation:
     confidence: npt.NDArray[np.float32] = field(repr=False)
     """0 to 1 for each frame."""
     notes: tuple[str, ...] = ()
+    trackers: Mapping[int, str] = field(default_factory=dict)
+    """What followed each object, where that is known apart; spelled as ``tracker``."""
 
 
 class Progress(Protocol):

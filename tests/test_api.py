@@ -6,7 +6,7 @@ from remover.types import Moment, Prompt
 
 
 def test_prompts_are_texts_or_numbers():
-    found = _prompts([(1, 2, 3, 4)], ["5,6@7#2"], [], ["a.png"])
+    found = _prompts(box=[(1, 2, 3, 4)], click=["5,6@7#2"], avoid=[], mask=["a.png"])
     assert [p.kind for p in found] == ["box", "click", "mask"]
     assert found[0].values == (1, 2, 3, 4)
     assert (found[1].moment, found[1].object_id) == (Moment(frame=7), 2)

@@ -1,5 +1,5 @@
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from fractions import Fraction
 
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from remover.config import (
     CleanOptions,
     DisplayOptions,
+    ObjectOptions,
     settings,
     template,
     use_color,
@@ -236,7 +237,7 @@ def test_every_option_has_help_and_a_kind():
             assert option.name in RANGES
     assert set(all_options()) == {
         field.name for owner in (CleanOptions, DisplayOptions) for field in fields(owner)
-    }
+    } - {"objects"}
 
 
 def test_template_is_a_comment_that_names_every_option(tmp_path):
@@ -250,7 +251,8 @@ def test_template_is_a_comment_that_names_every_option(tmp_path):
     on = [line for line in lines if not line.startswith(unset)]
     file.write_text("\n".join(on))
     merged = settings({}, config=file, env={})
-    assert (merged.clean, merged.display) == (CleanOptions(), DisplayOptions())
+    assert merged.clean.objects == (ObjectOptions(number=2, tracker="none", painter="classic"),)
+    assert (replace(merged.clean, objects=()), merged.display) == (CleanOptions(), DisplayOptions())
     file.write_text("\n".join(line for line in lines if not line.startswith(("start", "end"))))
     assert settings({}, config=file, env={}).clean.crf == 16
     assert {line.partition(" ")[0] for line in lines if " = " in line and line[0] != "#"} == {

@@ -25,9 +25,12 @@ def lines_of(page: Path) -> list[str]:
     return [line for line in lines if line.startswith(("remover ", "cat "))]
 
 
+BY_LINE = ("masks.md", "by-hand.md")
+"""Guides each of whose lines is run by itself."""
+
 ALTERNATIVES = [
     line
-    for page in (ROOT / "README.md", ROOT / "docs" / "guides" / "masks.md")
+    for page in (ROOT / "README.md", *(ROOT / "docs" / "guides" / n for n in BY_LINE))
     for line in lines_of(page)
     if "--sam2-weights" not in line  # needs a file that nobody ships
 ]
@@ -67,7 +70,7 @@ def shell(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
 @pytest.mark.parametrize("line", ALTERNATIVES)
-def test_a_command_of_the_readme_or_the_mask_guide(line, folder, make_clip):
+def test_a_command_of_the_readme_or_of_a_guide_about_one_thing(line, folder, make_clip):
     clip = make_clip(
         "clip.mp4",
         frames=50 if "@4" in line else 4,
@@ -78,6 +81,17 @@ def test_a_command_of_the_readme_or_the_mask_guide(line, folder, make_clip):
     )
     (folder / "clip.mp4").write_bytes(clip.path.read_bytes())
     cv2.imwrite(str(folder / "logo.png"), clip.masks[0].astype("uint8") * 255)
+    if "plate.png" in line:
+        cv2.imwrite(str(folder / "plate.png"), clip.clean[0][..., ::-1])
+    for name in ("actor.png", "hand.png"):
+        if name in line:
+            part = clip.masks[0].copy()
+            part[part.shape[0] // 2 :] = False
+            cv2.imwrite(str(folder / name), part.astype("uint8") * 255)
+    if "#2" in line:
+        text = (ROOT / "docs" / "guides" / "by-hand.md").read_text()
+        table = re.search(r"```toml\n(.+?)\n```", text, re.DOTALL)
+        (folder / "remover.toml").write_text(table[1])
     if "--mask masks" in line:
         (folder / "masks").mkdir()
         for i, mask in enumerate(clip.masks):

@@ -54,8 +54,8 @@ def _switch(name: str, panel: str, short: str | None = None) -> Any:
     return typer.Option(*declared, help=option.help, rich_help_panel=panel)
 
 
-def _prompt(name: str, metavar: str, text: str) -> Any:
-    return typer.Option(f"--{name}", metavar=metavar, help=text, rich_help_panel=MASK)
+def _prompt(name: str, metavar: str, text: str, panel: str = MASK) -> Any:
+    return typer.Option(f"--{name}", metavar=metavar, help=text, rich_help_panel=panel)
 
 
 def _side(name: str, text: str) -> Any:
@@ -98,6 +98,34 @@ Masks = Annotated[
         "PATH",
         "A mask: one image for all frames, a folder with one image a frame, or "
         "a video. With `@`, an image for that frame, followed from there.",
+    ),
+]
+Keeps = Annotated[
+    list[str] | None,
+    _prompt(
+        "keep",
+        "PATH",
+        "A mask of what is never touched, as a hand before the object; an image, a folder or "
+        "a video as with `--mask`. With `@`, an image for that frame alone.",
+    ),
+]
+Plates = Annotated[
+    list[str] | None,
+    _prompt(
+        "plate",
+        "IMAGE",
+        "A picture of frame `@FRAME` without the object, photographed or painted: trusted above "
+        "all other sources in that frame's shot. Without `@`, it shows the first frame.",
+        QUALITY,
+    ),
+]
+NoSources = Annotated[
+    list[str] | None,
+    _prompt(
+        "no-source",
+        "PATH",
+        "A mask of what is never copied into the hole, as other actors; files as with `--keep`.",
+        QUALITY,
     ),
 ]
 InvertMask = Annotated[bool | None, _switch("invert_mask", MASK)]

@@ -26,6 +26,7 @@ def mask(
     avoid: flag.Avoids = None,
     mask: flag.Masks = None,
     invert_mask: flag.InvertMask = None,
+    keep: flag.Keeps = None,
     tracker: flag.Tracker = None,
     sam2_weights: flag.Sam2Weights = None,
     dilate: flag.Dilate = None,

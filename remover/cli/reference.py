@@ -87,6 +87,11 @@ def config_page() -> str:
         "error. Where two sources ask for options that exclude each other (`crf` and `lossless`, "
         "`quiet` and `verbose`), the one higher in the list wins.",
         "",
+        "A table `[object.2]` in a file sets `tracker` and `painter` for the object `#2` alone. It "
+        "wins over what the whole run has, wherever that comes from, flags too; of two files with "
+        "the same table, each key is taken from the first that has it. A table of an object that "
+        "no prompt names is warned of.",
+        "",
         "| key | variable | takes | default | meaning |",
         "| --- | --- | --- | --- | --- |",
     ]

@@ -25,7 +25,11 @@ PROMPT_PARSERS: Mapping[str, Callable[[str], Prompt]] = {
     "click": parsers.parse_click,
     "avoid": parsers.parse_avoid,
     "mask": parsers.parse_mask,
+    "keep": parsers.parse_keep,
+    "plate": parsers.parse_plate,
+    "no_source": parsers.parse_no_source,
 }
+"""What reads the texts of each argument of a command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +140,20 @@ def connected(console: Console, request: Request) -> Iterator[tuple[Path, Any]]:
 
 
 def read_prompts(given: Mapping[str, Any]) -> tuple[Prompt, ...]:
-    """The prompts of a command line, in the order boxes, clicks, avoided points, masks.
+    """The prompts of a command line, in the order of ``PROMPT_PARSERS``.
 
     Raises:
         UsageError: One is malformed, or there is nothing to remove.
     """
     found = tuple(
-        parse(text) for kind, parse in PROMPT_PARSERS.items() for text in given[kind] or ()
+        parse(text) for kind, parse in PROMPT_PARSERS.items() for text in given.get(kind) or ()
     )
-    if any(prompt.kind != "avoid" for prompt in found):
+    if any(prompt.is_target for prompt in found):
         return found
     raise UsageError(
-        "only points to avoid were given" if found else "nothing was pointed at",
+        "only points to avoid were given"
+        if any(prompt.kind == "avoid" for prompt in found)
+        else "nothing was pointed at",
         hint="show the object with `--box x,y,w,h` or `--click x,y`, or pass `--mask FILE`",
     )
 

@@ -172,16 +172,16 @@ def warp(frame: Frame, matrix: Matrix | None, rect: Rect) -> tuple[Float, npt.ND
     """See ``frame`` through ``matrix`` in the rectangle ``rect`` of the target.
 
     Returns:
-        Levels (h, w, 3), and (h, w) where they are true pixels: inside the source picture and
-        not touched by its hole. ``matrix`` None stands for the identity.
+        Levels (h, w, 3), and (h, w) where they may be copied: inside the source picture and
+        not touched by what is barred in it. ``matrix`` None stands for the identity.
     """
     if matrix is None:
-        return to_levels(frame.rgb[rect.slices]), frame.hole[rect.slices] == 0
+        return to_levels(frame.rgb[rect.slices]), frame.barred[rect.slices] == 0
     shift = np.array([[1.0, 0, -rect.left], [0, 1.0, -rect.top], [0, 0, 1.0]])
     size = (rect.size.width, rect.size.height)
     total = shift @ matrix
     rgb = cv2.warpPerspective(
         frame.rgb, total, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    hidden = cv2.warpPerspective(frame.hole, total, size, flags=cv2.INTER_LINEAR, borderValue=255)
+    hidden = cv2.warpPerspective(frame.barred, total, size, flags=cv2.INTER_LINEAR, borderValue=255)
     return to_levels(cast(RGB, rgb)), np.asarray(hidden) == 0

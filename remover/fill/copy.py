@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from remover.fill.align import Camera, warp
-from remover.fill.frames import Float, Frame, to_levels
+from remover.fill.frames import Float, Frame
 from remover.fill.seam import Known
 from remover.types import Rect
 
@@ -98,7 +98,10 @@ class Copied:
 
 
 def copy_frame(
-    target: Frame,
+    index: int,
+    truth: Float,
+    hole: Known,
+    anchor: Known,
     rect: Rect,
     camera: Camera,
     near: Callable[[int], Frame | None],
@@ -107,31 +110,32 @@ def copy_frame(
     """Gather what other frames show of ``rect``, the hole and the pixels around it.
 
     Args:
-        target: The frame with the hole.
-        rect: Region of the target to fill.
+        index: The frame with the hole.
+        truth: (h, w, 3) levels of that frame in ``rect``.
+        hole: (h, w) pixels to find.
+        anchor: (h, w) pixels that candidates are judged on.
+        rect: Region of the frame.
         camera: Motion of the shot.
         near: Frame by index, None where it is not held.
         far: Frames of the shot beyond the near ones, asked only for pixels no near one shows.
     """
     height, width = rect.size
-    truth = to_levels(target.rgb[rect.slices])
-    hole = target.hole[rect.slices] > 0
     before, after = empty_side(height, width), empty_side(height, width)
 
     def consider(source: Frame) -> None:
-        matrix = None if camera.static else camera.between(source.index, target.index)
+        matrix = None if camera.static else camera.between(source.index, index)
         levels, seen = warp(source, matrix, rect)
-        error = error_around(truth, levels, seen & ~hole)
-        side = before if source.index < target.index else after
-        side.add(levels, seen, error, abs(source.index - target.index))
+        error = error_around(truth, levels, seen & anchor)
+        side = before if source.index < index else after
+        side.add(levels, seen, error, abs(source.index - index))
 
     for sign, side in ((-1, before), (1, after)):
         for distance in LADDER:
-            source = near(target.index + sign * distance)
+            source = near(index + sign * distance)
             if source is None or side.count[hole].min(initial=ENOUGH) >= ENOUGH:
                 break
             consider(source)
-    for source in rest(target.index, near, far):
+    for source in rest(index, near, far):
         if (before.count + after.count)[hole].min(initial=1) > 0:
             break
         consider(source)

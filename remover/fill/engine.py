@@ -15,6 +15,7 @@ from remover.fill.frames import (
     to_levels,
 )
 from remover.fill.patch import SPECK, Painted, lay, paint_key
+from remover.fill.plates import PLATE_TRUST, as_sources, lay_plates
 from remover.fill.seam import Known, match_seam, membrane
 from remover.fill.survey import Survey, far_frames, surveyed
 from remover.pixels import bounds
@@ -25,6 +26,7 @@ from remover.types import (
     Mask,
     Patch,
     Pictures,
+    Plate,
     Rect,
     Shot,
     Window,
@@ -53,6 +55,11 @@ class Draft:
     known: Known = field(repr=False)
 
     @property
+    def barred(self) -> Known:
+        """(h, w): pixels outside the hole that nothing is taken from."""
+        return ~self.hole & (self.frame.barred[self.rect.slices] > 0)
+
+    @property
     def missing(self) -> int:
         """Number of pixels that nothing fills yet."""
         return int(self.known.size - np.count_nonzero(self.known))
@@ -75,6 +82,8 @@ class ShotFill:
         found: Survey,
         *,
         seed: int,
+        no_source: Callable[[int], Mask] | None = None,
+        plates: Sequence[Plate] = (),
         painted: Iterable[Painted] = (),
     ) -> None:
         """Prepare; nothing is read before the first window.
@@ -86,15 +95,20 @@ class ShotFill:
             windows: Ranges of frames with holes, ascending, apart, inside the shot; at least one.
             found: What ``survey`` found of the same shot and windows.
             seed: Decides what is invented; same input and seed, same bytes.
+            no_source: Pixels of a frame, full size, that nothing is copied or painted from.
+            plates: Pictures of frames of the shot that are trusted above all others; the survey
+                was told of their frames.
             painted: What ``painted`` held after the window before the first one to fill.
         """
         self.painted = list(painted)
-        self._pictures, self._hole, self._found = pictures, hole, found
-        self._seed, self._end = seed, windows[-1].context_stop
+        self._pictures, self._hole, self._no_source = pictures, hole, no_source
+        self._found, self._seed = found, seed
+        self._end = windows[-1].context_stop
         start, stop = surveyed(shot, windows)
         self._is_long = stop - start > REACH
         self._far: list[Frame] | None = None
-        self._reel = Reel(pictures, hole)
+        self._reel = Reel(pictures, hole, no_source)
+        self._plates = as_sources(plates)
 
     def fill(self, window: Window) -> Iterator[Patch]:
         """Fill a window; windows come in order.
@@ -103,15 +117,25 @@ class ShotFill:
             One patch for every frame whose hole is not empty, in ascending order. Every pixel of
             the hole is filled, none outside it is.
         """
-        if self._far is None:
-            self._far = far_frames(self._pictures, self._hole, self._found) if self._is_long else []
-        reel, camera = self._reel, self._found.camera
+        reel, camera, far = self._reel, self._found.camera, self._kept_frames()
         reel.move(window.context_start, window.context_stop, self._end)
-        drafts = [draft(reel[i], window, reel, camera, self._far) for i in targets(window, reel)]
+        drafts = [
+            draft(reel[i], window, reel, camera, far, self._plates) for i in targets(window, reel)
+        ]
         fill_unseen(drafts, camera, self.painted, self._seed)
         forget(self.painted)
         for item in drafts:
             yield finish(item)
+
+    def _kept_frames(self) -> list[Frame]:
+        """The frames from all over a long shot, loaded when they are first needed."""
+        if self._far is None:
+            self._far = []
+            if self._is_long:
+                self._far = far_frames(
+                    self._pictures, self._hole, self._no_source, self._found
+                )
+        return self._far
 
 
 def targets(window: Window, reel: Reel) -> list[int]:
@@ -119,8 +143,15 @@ def targets(window: Window, reel: Reel) -> list[int]:
     return [i for i in range(window.start, window.stop) if reel[i].hole.any()]
 
 
-def draft(frame: Frame, window: Window, reel: Reel, camera: Camera, far: Sequence[Frame]) -> Draft:
-    """Copy what other frames show and match it to the picture around the hole."""
+def draft(
+    frame: Frame,
+    window: Window,
+    reel: Reel,
+    camera: Camera,
+    far: Sequence[Frame],
+    plates: Sequence[Frame],
+) -> Draft:
+    """Lay plates, copy what other frames show, and match both to the picture around the hole."""
     tight = bounds(frame.hole)
     assert tight is not None
     rect = tight.grown(MARGIN, frame.size)
@@ -130,12 +161,17 @@ def draft(frame: Frame, window: Window, reel: Reel, camera: Camera, far: Sequenc
         return reel[index] if held else None
 
     beyond = [f for f in far if abs(f.index - frame.index) > REACH]
-    copied = copy_frame(frame, rect, camera, near, beyond)
     hole = frame.hole[rect.slices] > 0
-    truth = to_levels(frame.rgb[rect.slices])
-    fill = match_seam(copied.rgb, truth, hole & copied.known, copied.known & ~hole)
-    rgb = np.where(hole[..., None], fill, truth)
-    return Draft(frame, rect, hole, copied.known, copied.confidence, rgb, ~hole | copied.known)
+    truth, laid = lay_plates(frame, rect, camera, plates)
+    left, anchor = hole & ~laid, (frame.barred[rect.slices] == 0) | laid
+    if not left.any():
+        sure = np.full(hole.shape, PLATE_TRUST, np.float32)
+        return Draft(frame, rect, hole, laid, sure, truth, np.ones_like(hole))
+    copied = copy_frame(frame.index, truth, left, anchor, rect, camera, near, beyond)
+    fill = match_seam(copied.rgb, truth, left & copied.known, copied.known & anchor)
+    rgb = np.where(left[..., None], fill, truth)
+    sure = np.where(laid, np.float32(PLATE_TRUST), copied.confidence)
+    return Draft(frame, rect, hole, copied.known | laid, sure, rgb, ~left | copied.known)
 
 
 def fill_unseen(drafts: Sequence[Draft], camera: Camera, painted: list[Painted], seed: int) -> None:
@@ -154,7 +190,8 @@ def fill_unseen(drafts: Sequence[Draft], camera: Camera, painted: list[Painted],
         carry_key(key, drafts, camera)
     for item in drafts:
         if item.missing:
-            item.rgb = membrane(item.rgb, item.known)
+            given = item.known & ~item.barred
+            item.rgb = membrane(item.rgb, given if given.any() else item.known)
             item.known = np.ones_like(item.known)
 
 
@@ -167,7 +204,7 @@ def carry_key(key: Painted, drafts: Sequence[Draft], camera: Camera) -> None:
         matrix = None
         if not camera.static and index != key.index:
             matrix = camera.between(key.index, index)
-        item.rgb, took = lay(item.rgb, item.known, key, matrix, item.rect)
+        item.rgb, took = lay(item.rgb, item.known, key, matrix, item.rect, item.barred)
         item.known = item.known | took
 
 
@@ -176,9 +213,10 @@ def paint_draft(item: Draft, seed: int) -> Painted:
     around = item.rect.grown(max(PAINT_CONTEXT, *item.rect.size), item.frame.size)
     rgb = to_levels(item.frame.rgb[around.slices])
     known = item.frame.hole[around.slices] == 0
+    barred = known & (item.frame.barred[around.slices] > 0)
     inner = item.rect.moved(-around.top, -around.left).slices
     rgb[inner], known[inner] = item.rgb, item.known
-    return paint_key(item.frame.index, around, rgb, known, seed)
+    return paint_key(item.frame.index, around, rgb, known, seed, barred)
 
 
 def forget(painted: list[Painted]) -> None:

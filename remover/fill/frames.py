@@ -23,6 +23,8 @@ class Frame:
     rgb: RGB = field(repr=False)
     hole: npt.NDArray[np.uint8] = field(repr=False)
     """(H, W): 255 in the hole, 0 elsewhere."""
+    barred: npt.NDArray[np.uint8] = field(repr=False)
+    """(H, W): 255 in the hole and wherever else nothing may be copied from, 0 elsewhere."""
 
     @property
     def size(self) -> Size:
@@ -65,10 +67,16 @@ class Reel:
     the range is gone.
     """
 
-    def __init__(self, pictures: Pictures, hole: Callable[[int], Mask]) -> None:
+    def __init__(
+        self,
+        pictures: Pictures,
+        hole: Callable[[int], Mask],
+        no_source: Callable[[int], Mask] | None = None,
+    ) -> None:
         """Nothing is decoded before ``move``."""
         self._pictures = pictures
         self._hole = hole
+        self._no_source = no_source
         self._frames: dict[int, Frame] = {}
         self._source: Iterator[RGB] = iter(())
         self._position = -1
@@ -91,10 +99,20 @@ class Reel:
         while self._position < stop:
             rgb = next(self._source)
             if self._position >= wanted:
-                self._frames[self._position] = load(self._position, rgb, self._hole)
+                self._frames[self._position] = load(
+                    self._position, rgb, self._hole, self._no_source
+                )
             self._position += 1
 
 
-def load(index: int, rgb: RGB, hole: Callable[[int], Mask]) -> Frame:
-    """A frame from its picture and its hole."""
-    return Frame(index, rgb, hole(index).astype(np.uint8) * np.uint8(255))
+def load(
+    index: int,
+    rgb: RGB,
+    hole: Callable[[int], Mask],
+    no_source: Callable[[int], Mask] | None = None,
+) -> Frame:
+    """A frame from its picture, its hole and what else of it is no source."""
+    missing = hole(index).astype(np.uint8) * np.uint8(255)
+    if no_source is None:
+        return Frame(index, rgb, missing, missing)
+    return Frame(index, rgb, missing, missing | no_source(index).astype(np.uint8) * np.uint8(255))

@@ -46,47 +46,60 @@ class Painted:
     index: int
     rect: Rect
     rgb: npt.NDArray[np.uint8] = field(repr=False)
-    """(h, w, 3) levels; every pixel means something."""
+    """(h, w, 3) levels."""
+    shown: npt.NDArray[np.uint8] = field(repr=False)
+    """(h, w): 255 where they mean something, 0 where nothing may be taken from."""
 
 
-def paint(rgb: Float, known: Known, seed: int) -> Float:
+def paint(rgb: Float, known: Known, seed: int, barred: Known | None = None) -> Float:
     """Invent the unknown pixels of a picture.
 
     Args:
         rgb: (h, w, 3) levels.
         known: (h, w) pixels that are given.
         seed: Any integer; the same picture and seed give the same pixels.
+        barred: (h, w) known pixels that nothing is taken from.
 
     Returns:
         (h, w, 3) levels; known pixels keep their values.
     """
     if known.all():
         return rgb
-    if not known.any():
-        return np.full_like(rgb, NEUTRAL)
-    start = membrane(rgb, known)
+    given = known if barred is None else known & ~barred
+    if not given.any():
+        return np.where(known[..., None], rgb, np.float32(NEUTRAL))
+    start = membrane(rgb, given)
     if PAINTER == "membrane" or min(known.shape) <= 2 * RADIUS:
-        return start
+        return np.where(known[..., None], rgb, start)
     if known.size > LARGEST:
-        return paint_reduced(start, known, seed, 0.99 * (LARGEST / known.size) ** 0.5)
+        made = paint_reduced(start, known, given, seed, 0.99 * (LARGEST / known.size) ** 0.5)
+        return np.where(known[..., None], rgb, made)
     with _LOCK:
         patch_match.set_random_seed(seed)
-        made = patch_match.inpaint(to_bytes(start), ~known, patch_size=RADIUS)
-    return np.where(known[..., None], rgb, made.astype(np.float32))
+        made = patch_match.inpaint(
+            to_bytes(start),
+            ~known,
+            global_mask=None if given is known else known & ~given,
+            patch_size=RADIUS,
+        ).astype(np.float32)
+    return np.where(known[..., None], rgb, made)
 
 
-def paint_reduced(start: Float, known: Known, seed: int, factor: float) -> Float:
+def paint_reduced(start: Float, known: Known, given: Known, seed: int, factor: float) -> Float:
     """Paint a picture that is too large at a smaller size and enlarge what was invented."""
     height, width = known.shape
     size = (max(1, int(width * factor)), max(1, int(height * factor)))
     small = np.asarray(cv2.resize(start, size, interpolation=cv2.INTER_AREA), np.float32)
     hidden = cv2.resize((~known).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
-    made = paint(small, ~hidden, seed)
+    shut = cv2.resize((~given).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+    made = paint(small, ~hidden, seed, None if given is known else shut & ~hidden)
     large = cv2.resize(made, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.where(known[..., None], start, large.astype(np.float32))
 
 
-def paint_key(index: int, rect: Rect, rgb: Float, known: Known, seed: int) -> Painted:
+def paint_key(
+    index: int, rect: Rect, rgb: Float, known: Known, seed: int, barred: Known | None = None
+) -> Painted:
     """Paint the missing pixels of a region of a key frame from a context as large as they.
 
     Args:
@@ -95,15 +108,19 @@ def paint_key(index: int, rect: Rect, rgb: Float, known: Known, seed: int) -> Pa
         rgb: (h, w, 3) levels of the region.
         known: (h, w); False at least once.
         seed: As for ``paint``.
+        barred: As for ``paint``; the key does not show these pixels either.
     """
     missing = bounds(~known)
     assert missing is not None
     size = Size(*known.shape)
     cut = missing.grown(max(SURROUND, *missing.size), size)
-    made = paint(rgb[cut.slices], known[cut.slices], seed)
+    shut = np.zeros_like(known) if barred is None else barred
+    made = paint(rgb[cut.slices], known[cut.slices], seed, shut[cut.slices] if shut.any() else None)
     kept = missing.grown(SURROUND, size)
     inner = kept.moved(-cut.top, -cut.left)
-    return Painted(index, kept.moved(rect.top, rect.left), to_bytes(made[inner.slices]))
+    shown = np.where(shut[kept.slices], 0, 255).astype(np.uint8)
+    place = kept.moved(rect.top, rect.left)
+    return Painted(index, place, to_bytes(made[inner.slices]), shown)
 
 
 def carry(key: Painted, matrix: Matrix | None, rect: Rect) -> tuple[Float, Known]:
@@ -124,15 +141,21 @@ def carry(key: Painted, matrix: Matrix | None, rect: Rect) -> tuple[Float, Known
     rgb = cv2.warpPerspective(
         key.rgb, total, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    whole = np.full(key.rgb.shape[:2], 255, np.uint8)
-    usable = cv2.warpPerspective(whole, total, size, flags=cv2.INTER_LINEAR) == 255
+    usable = cv2.warpPerspective(key.shown, total, size, flags=cv2.INTER_LINEAR) == 255
     return rgb.astype(np.float32), usable
 
 
 def lay(
-    rgb: Float, known: Known, key: Painted, matrix: Matrix | None, rect: Rect
+    rgb: Float,
+    known: Known,
+    key: Painted,
+    matrix: Matrix | None,
+    rect: Rect,
+    barred: Known | None = None,
 ) -> tuple[Float, Known]:
     """Fill missing pixels of a region from a painted key, matched to what lies around them.
+
+    Nothing is matched to ``barred`` pixels (h, w), known though they are.
 
     The match is left out where nothing moved: there the key's surroundings are the region's.
 
@@ -144,5 +167,6 @@ def lay(
     if not take.any():
         return rgb, take
     if matrix is not None:
-        seen = match_seam(seen, rgb, take, known & usable)
+        anchor = known & usable if barred is None else known & usable & ~barred
+        seen = match_seam(seen, rgb, take, anchor)
     return np.where(take[..., None], seen, rgb), take

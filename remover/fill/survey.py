@@ -24,11 +24,11 @@ class Survey:
     """Frames from all over the shot that a fill keeps at hand, ascending."""
 
 
-def surveyed(shot: Shot, windows: Sequence[Window]) -> Shot:
-    """The part of a shot that its windows may look at."""
+def surveyed(shot: Shot, windows: Sequence[Window], plates: Sequence[int] = ()) -> Shot:
+    """The part of a shot that its windows may look at, and the frames that plates show."""
     return Shot(
-        max(shot.start, min(w.context_start for w in windows)),
-        min(shot.stop, max(w.context_stop for w in windows)),
+        max(shot.start, min((*(w.context_start for w in windows), *plates))),
+        min(shot.stop, max((*(w.context_stop for w in windows), *(i + 1 for i in plates)))),
     )
 
 
@@ -38,12 +38,14 @@ def survey(
     shot: Shot,
     windows: Sequence[Window],
     progress: Progress,
+    plates: Sequence[int] = (),
 ) -> Survey:
     """Measure the camera's motion over all windows of a shot; reads its pictures once.
 
-    ``progress`` is advanced by one for every frame of ``surveyed(shot, windows)``.
+    ``plates`` are frames of the shot to which the motion is measured too. ``progress`` is
+    advanced by one for every frame of ``surveyed(shot, windows, plates)``.
     """
-    start, stop = surveyed(shot, windows)
+    start, stop = surveyed(shot, windows, plates)
     keep = kept_indices(start, stop, pictures.size.height * pictures.size.width * 4)
     steps, views = [], []
     last: View | None = None
@@ -58,9 +60,14 @@ def survey(
     return Survey(Camera(start, steps, is_static(views)), tuple(sorted(keep)))
 
 
-def far_frames(pictures: Pictures, hole: Callable[[int], Mask], found: Survey) -> list[Frame]:
+def far_frames(
+    pictures: Pictures,
+    hole: Callable[[int], Mask],
+    no_source: Callable[[int], Mask] | None,
+    found: Survey,
+) -> list[Frame]:
     """Load the frames that a survey chose to keep."""
-    return [load(i, next(iter(pictures.read(i, i + 1))), hole) for i in found.far]
+    return [load(i, next(iter(pictures.read(i, i + 1))), hole, no_source) for i in found.far]
 
 
 def kept_indices(start: int, stop: int, frame_bytes: int) -> frozenset[int]:

@@ -17,6 +17,9 @@ from remover.video import natural_key
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 """Still images that a mask may be, lower case."""
 
+_FOR = {"--mask": " to remove", "--keep": " to keep", "--no-source": " that is no source"}
+"""What the masks of a flag mark."""
+
 MIN_DIGITS = 5
 """Least number of digits in the names of written masks, so that folders of one project agree."""
 
@@ -31,17 +34,18 @@ def load_masks(
     invert: bool,
     first: int,
     stop: int,
+    flag: str = "--mask",
 ) -> None:
     """Put a user's masks of the frames ``first`` to ``stop`` (half open) into ``store``.
 
     An image holds for every frame; a folder or a video has one mask for each frame of the whole
-    clip. The masks are added to what the store holds.
+    clip. The masks are added to what the store holds. ``flag`` is how the user gave the path.
 
     Raises:
         InputError: A file is missing or unreadable, a size or count differs, nothing is marked.
     """
     if not path.exists():
-        raise InputError(f"mask `{path}` does not exist", hint="check the path of `--mask`")
+        raise InputError(f"mask `{path}` does not exist", hint=f"check the path of `{flag}`")
     if path.is_dir() or path.suffix.lower() not in IMAGE_SUFFIXES:
         masks = _folder_masks(path, info, num_frames) if path.is_dir() else _video_masks(path, info)
         sided = (mask ^ invert for mask in masks)
@@ -49,15 +53,15 @@ def load_masks(
         if count != num_frames:
             raise _other_count(path, count, info, num_frames, "frames")
     else:
-        mask = read_mask_image(path, info) ^ invert
+        mask = read_mask_image(path, info, flag) ^ invert
         total = int(mask.sum())
         for index in range(first, stop) if total else ():
             _add(store, index, mask, object_id)
     if total == 0:
-        raise _empty(path, first, stop, num_frames)
+        raise _empty(path, first, stop, num_frames, flag)
 
 
-def read_mask_image(path: Path, info: VideoInfo) -> Mask:
+def read_mask_image(path: Path, info: VideoInfo, flag: str = "--mask") -> Mask:
     """Read a PNG or JPEG of the shown or the coded size as a mask (H, W) of the coded size.
 
     Inside is: any channel above the middle; where the picture is transparent in parts, opaque
@@ -66,7 +70,7 @@ def read_mask_image(path: Path, info: VideoInfo) -> Mask:
     Raises:
         InputError: The file cannot be read or has another size.
     """
-    return _fit(_decode(path), path, info)
+    return _fit(_decode(path, flag), path, info)
 
 
 def write_mask_folder(
@@ -163,21 +167,22 @@ def _other_count(path: Path, count: int, info: VideoInfo, num_frames: int, unit:
     )
 
 
-def _empty(path: Path, first: int, stop: int, num_frames: int) -> InputError:
+def _empty(path: Path, first: int, stop: int, num_frames: int, flag: str) -> InputError:
     where = "" if (first, stop) == (0, num_frames) else f" on frames `{first}` to `{stop - 1}`"
     return InputError(
-        f"mask `{path}` is empty{where}: it marks nothing to remove",
-        hint="inside is white (above 127 of 255); `--invert-mask` swaps inside and outside",
+        f"mask `{path}` is empty{where}: it marks nothing{_FOR[flag]}",
+        hint="inside is white (above 127 of 255)"
+        + ("; `--invert-mask` swaps inside and outside" if flag == "--mask" else ""),
     )
 
 
-def _decode(path: Path) -> Mask:
+def _decode(path: Path, flag: str) -> Mask:
     """Decode an image file to a mask (H, W) of its own size."""
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"cannot read mask `{path}`: {error.strerror}", hint="check the path of `--mask`"
+            f"cannot read mask `{path}`: {error.strerror}", hint=f"check the path of `{flag}`"
         ) from error
     picture = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED) if raw else None
     if picture is None:

@@ -1,7 +1,6 @@
 """All objects over all shots: prompts in, label maps and an honest account out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -36,9 +35,8 @@ def segment(
     shots: Sequence[Shot],
     store: MaskStore,
     *,
-    tracker: Choice,
+    tracker: Choice | Mapping[int, Choice],
     progress: Progress,
-    facts: Mapping[str, Any] | None = None,
 ) -> Segmentation:
     """Write the masks of every prompted object, on every frame of the shots, into ``store``.
 
@@ -48,65 +46,72 @@ def segment(
         shots: The frames to cover, in order. Nothing is tracked from one to another.
         store: Where the label maps go; what it holds stays.
         tracker: ``builtin`` follows objects; ``none`` moves boxes evenly between key frames;
-            ``Sam2`` is loaded and follows objects.
+            ``Sam2`` is loaded and follows objects. One for all objects, or one by object id.
         progress: Where to say how far it is.
-        facts: What an earlier run with the same arguments saved in ``store``, to go on with it.
 
     Raises:
         InputError: Nothing is found where the user pointed.
         UsageError: A prompt that boxes alone cannot honour, with ``none``.
         WeightsError: The checkpoint does not fit, with ``Sam2``.
     """
-    if tracker == "none":
-        return _move_boxes(pictures, prompts, shots, store, progress)
+    judgement = Judgement(
+        np.ones(pictures.num_frames, np.float32), np.zeros(pictures.num_frames, np.bool_)
+    )
+    of_object = {
+        object_id: tracker[object_id] if isinstance(tracker, Mapping) else tracker
+        for object_id in sorted({prompt.object_id for prompt in prompts})
+    }
+    names: dict[int, str] = {}
+    for choice in dict.fromkeys(of_object.values()):
+        own = [prompt for prompt in prompts if of_object[prompt.object_id] == choice]
+        if choice == "none":
+            name = _move_boxes(pictures, own, shots, store, progress)
+        else:
+            name = _follow(pictures, own, shots, store, judgement, progress, choice)
+        names |= dict.fromkeys((prompt.object_id for prompt in own), name)
+    _restore_user_masks(prompts, shots, store)
+    is_unsure = (_smooth(judgement.confidence) < UNSURE) & ~judgement.is_lost
+    return Segmentation(
+        tracker=", ".join(dict.fromkeys(names.values())),
+        unsure=ranges(is_unsure),
+        lost=ranges(judgement.is_lost),
+        confidence=judgement.confidence,
+        notes=tuple(judgement.notes),
+        trackers=dict(sorted(names.items())),
+    )
+
+
+def _follow(
+    pictures: Pictures,
+    prompts: Prompts,
+    shots: Sequence[Shot],
+    store: MaskStore,
+    judgement: Judgement,
+    progress: Progress,
+    tracker: Choice,
+) -> str:
+    """Follow objects with one tracker; returns its name."""
     size = pictures.size if isinstance(tracker, Sam2) else work_size(pictures.size)
     objects = {
         object_id: _hints(prompts, object_id, pictures.size, size)
         for object_id in sorted({prompt.object_id for prompt in prompts})
     }
-    judgement = Judgement.begun(pictures.num_frames, facts or {})
     work = [
         (object_id, shot, {frame: hints for frame, hints in by_frame.items() if _in(frame, shot)})
         for object_id, by_frame in objects.items()
         for shot in shots
     ]
-    for _, shot, met in work if not judgement.done else ():
+    for _, shot, met in work:
         if not met:
             judgement.is_lost[shot.start : shot.stop] = True
             judgement.confidence[shot.start : shot.stop] = 0
     met_work = [(object_id, shot, met) for object_id, shot, met in work if met]
-    name = "builtin"
     if isinstance(tracker, Sam2):
-        name = _run_sam2(pictures, met_work, store, judgement, progress, tracker)
-    else:
-        _run_builtin(pictures, met_work, store, judgement, progress)
-    _restore_user_masks(prompts, shots, store)
-    is_unsure = (_smooth(judgement.confidence) < UNSURE) & ~judgement.is_lost
-    return Segmentation(
-        tracker=name,
-        unsure=ranges(is_unsure),
-        lost=ranges(judgement.is_lost),
-        confidence=judgement.confidence,
-        notes=tuple(judgement.notes),
-    )
-
-
-def _run_builtin(
-    pictures: Pictures,
-    work: Sequence[tuple[int, Shot, dict[int, Hints]]],
-    store: MaskStore,
-    judgement: Judgement,
-    progress: Progress,
-) -> None:
-    """Track with the built-in tracker; each object in each shot is saved when it is done."""
-    progress.start("tracking", sum(num_steps(shot, met) for _, shot, met in work))
-    for number, (object_id, shot, met) in enumerate(work):
-        if number < judgement.done:
-            progress.skip(num_steps(shot, met))
-            continue
+        return _run_sam2(pictures, met_work, store, judgement, progress, tracker)
+    progress.start("tracking", sum(num_steps(shot, met) for _, shot, met in met_work))
+    for object_id, shot, met in met_work:
         ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
-        judgement.done = number + 1
-        store.save(judgement.facts())
+    return "builtin"
 
 
 def _run_sam2(
@@ -121,12 +126,10 @@ def _run_sam2(
     from remover.segment.follow import Task, follow
     from remover.segment.sam2 import load
 
-    shots = sorted({shot for _, shot, _ in work})
-    tasks = [Task(shot, {n: met for n, other, met in work if other == shot}) for shot in shots]
-    if judgement.done == len(tasks) and tracker.size is not None:
-        return f"{PREFIX}{tracker.size}"
     progress.start("load", None)
     size, network = load(tracker.checkpoint, tracker.size, tracker.device)
+    shots = sorted({shot for _, shot, _ in work})
+    tasks = [Task(shot, {n: met for n, other, met in work if other == shot}) for shot in shots]
     follow(network, pictures, tasks, store, judgement, progress)
     return f"{PREFIX}{size}"
 
@@ -197,7 +200,7 @@ def _move_boxes(
     shots: Sequence[Shot],
     store: MaskStore,
     progress: Progress,
-) -> Segmentation:
+) -> str:
     """Fill key boxes; boxes of the same shot count where there are any, else all of them."""
     points = [prompt for prompt in prompts if isinstance(prompt, PointPrompt)]
     other = next((point.kind for point in points if point.kind != "box"), None)
@@ -214,9 +217,7 @@ def _move_boxes(
                 mask = fill_box(interpolate(own or keys, index), pictures.size)
                 add(store, index, mask, object_id)
         progress.advance(shot.stop - shot.start)
-    _restore_user_masks(prompts, shots, store)
-    confidence = np.ones(pictures.num_frames, np.float32)
-    return Segmentation("none", (), (), confidence)
+    return "none"
 
 
 def _in(frame: int, shot: Shot) -> bool:

@@ -15,14 +15,14 @@ DISPLAY = {
 }  # fmt: skip
 SHARED = DISPLAY | {
     "--avoid", "--box", "--click", "--device", "--dilate", "--end", "--feather", "--invert-mask",
-    "--format", "--fps", "--mask", "--no-invert-mask", "--no-overwrite", "--output", "--overwrite",
-    "--sam2-weights", "--seed", "--start", "--tracker", "-o", "-y",
+    "--format", "--fps", "--keep", "--mask", "--no-invert-mask", "--no-overwrite", "--output",
+    "--overwrite", "--sam2-weights", "--seed", "--start", "--tracker", "-o", "-y",
 }  # fmt: skip
 FLAGS = {
     "": {"--help", "--install-completion", "--show-completion", "--version", "-V", "-h"},
     "clean": SHARED
-    | {"--codec", "--crf", "--dry-run", "--lossless", "--no-lossless", "--painter", "--preview"}
-    | {"--no-resume", "--resume", "--work"}
+    | {"--codec", "--crf", "--dry-run", "--lossless", "--no-lossless", "--no-source", "--painter"}
+    | {"--plate", "--preview", "--no-resume", "--resume", "--work"}
     | {"--compare", "--handles", "--layer", "--matte", "--no-trim", "--source-map", "--trim"},
     "mask": SHARED,
     "bench": {"--help", "-h"},

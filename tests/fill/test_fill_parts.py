@@ -25,7 +25,7 @@ def noise(height: int, width: int, seed: int = 1) -> np.ndarray:
 
 def frame(rgb: np.ndarray, index: int = 0, hole: np.ndarray | None = None) -> Frame:
     mask = np.zeros(rgb.shape[:2], np.uint8) if hole is None else hole.astype(np.uint8) * 255
-    return Frame(index, rgb, mask)
+    return Frame(index, rgb, mask, mask)
 
 
 masks = st.integers(0, 2**32 - 1).map(
