@@ -1,15 +1,19 @@
 """All objects over all shots: prompts in, label maps and an honest account out."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from remover.errors import UsageError
+from remover.device import is_out_of_memory
+from remover.errors import DeviceError, UsageError
 from remover.segment.boxes import fill_box, interpolate, key_boxes
-from remover.segment.choose import PREFIX, Choice, Sam2
+from remover.segment.choose import PREFIX, SIZES, Choice, Sam2
 from remover.segment.first import Hints
 from remover.segment.propagate import UNSURE, Judgement, ShotTrack, add, num_steps
+from remover.segment.refind import Work, find_again
 from remover.segment.store import MaskStore
 from remover.segment.walk import work_size
 from remover.types import (
@@ -25,6 +29,9 @@ from remover.types import (
 
 GAP = 3
 """Ranges of frames nearer than this are reported as one."""
+
+FOUND_AGAIN = 0.45
+"""Most confidence in the masks of a shot in which nobody pointed at the object: check them."""
 
 Prompts = Sequence[PointPrompt | MaskPrompt]
 
@@ -43,7 +50,8 @@ def segment(
     Args:
         pictures: The video.
         prompts: What was pointed at, in coded pixels; at least one.
-        shots: The frames to cover, in order. Nothing is tracked from one to another.
+        shots: The frames to cover, in order. Nothing is tracked from one to another; where an
+            object is not pointed at in one, it is looked for by what it looks like.
         store: Where the label maps go; what it holds stays.
         tracker: ``builtin`` follows objects; ``none`` moves boxes evenly between key frames;
             ``Sam2`` is loaded and follows objects.
@@ -53,6 +61,7 @@ def segment(
         InputError: Nothing is found where the user pointed.
         UsageError: A prompt that boxes alone cannot honour, with ``none``.
         WeightsError: The checkpoint does not fit, with ``Sam2``.
+        DeviceError: Memory is used up, with ``Sam2``.
     """
     if tracker == "none":
         return _move_boxes(pictures, prompts, shots, store, progress)
@@ -69,18 +78,17 @@ def segment(
         for object_id, by_frame in objects.items()
         for shot in shots
     ]
-    for _, shot, met in work:
-        if not met:
-            judgement.is_lost[shot.start : shot.stop] = True
-            judgement.confidence[shot.start : shot.stop] = 0
-    met_work = [(object_id, shot, met) for object_id, shot, met in work if met]
-    name = "builtin"
-    if isinstance(tracker, Sam2):
-        name = _run_sam2(pictures, met_work, store, judgement, progress, tracker)
-    else:
-        progress.start("tracking", sum(num_steps(shot, met) for _, shot, met in met_work))
-        for object_id, shot, met in met_work:
-            ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
+    name, track = _engine(pictures, store, judgement, progress, tracker)
+    track([task for task in work if task[2]])
+    again, lost = find_again(pictures, store, judgement, work, size, progress)
+    if again:
+        track(again)
+    for _, shot, _ in again:
+        part = judgement.confidence[shot.start : shot.stop]
+        np.minimum(part, FOUND_AGAIN, out=part)
+    for shot in lost:
+        judgement.is_lost[shot.start : shot.stop] = True
+        judgement.confidence[shot.start : shot.stop] = 0
     _restore_user_masks(prompts, shots, store)
     is_unsure = (_smooth(judgement.confidence) < UNSURE) & ~judgement.is_lost
     return Segmentation(
@@ -92,24 +100,56 @@ def segment(
     )
 
 
-def _run_sam2(
+def _engine(
     pictures: Pictures,
-    work: Sequence[tuple[int, Shot, dict[int, Hints]]],
     store: MaskStore,
     judgement: Judgement,
     progress: Progress,
-    tracker: Sam2,
-) -> str:
-    """Track with SAM 2; loads PyTorch. Returns the tracker's name with its size."""
+    tracker: Choice,
+) -> tuple[str, Callable[[Sequence[Work]], None]]:
+    """The tracker's name, SAM 2's with its size, and what tracks through a list of work."""
+
+    def track(work: Sequence[Work]) -> None:
+        progress.start("tracking", sum(num_steps(shot, met) for _, shot, met in work))
+        for object_id, shot, met in work:
+            ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
+
+    if not isinstance(tracker, Sam2):
+        return "builtin", track
     from remover.segment.follow import Task, follow
     from remover.segment.sam2 import load
 
     progress.start("load", None)
-    size, network = load(tracker.checkpoint, tracker.size, tracker.device)
-    shots = sorted({shot for _, shot, _ in work})
-    tasks = [Task(shot, {n: met for n, other, met in work if other == shot}) for shot in shots]
-    follow(network, pictures, tasks, store, judgement, progress)
-    return f"{PREFIX}{size}"
+    with _naming_memory(tracker):
+        size, network = load(tracker.checkpoint, tracker.size, tracker.device)
+
+    def track_with_sam2(work: Sequence[Work]) -> None:
+        shots = sorted({shot for _, shot, _ in work})
+        tasks = [Task(shot, {n: met for n, other, met in work if other == shot}) for shot in shots]
+        with _naming_memory(replace(tracker, size=size)):
+            follow(network, pictures, tasks, store, judgement, progress)
+
+    return f"{PREFIX}{size}", track_with_sam2
+
+
+@contextlib.contextmanager
+def _naming_memory(tracker: Sam2) -> Iterator[None]:
+    """Say what to do where SAM 2 needs more memory than there is.
+
+    Raises:
+        DeviceError: Memory is used up.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        name = PREFIX + (tracker.size or "auto")
+        smaller = "" if tracker.size == SIZES[0] else f"use a smaller size, as `{PREFIX}tiny`, or "
+        raise DeviceError(
+            f"the memory of `{tracker.device}` is too small for `--tracker {name}`",
+            hint=f"{smaller}pass `--tracker builtin`, which needs no network",
+        ) from error
 
 
 def ranges(flags: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[Shot, ...]:
