@@ -96,6 +96,7 @@ def prepared(
                 span=masks.span,
                 bytes_per_sample=1 if info.layout.bit_depth == 8 else 2,
                 budget_bytes=device.picture_budget(),
+                tracking=masks.segmentation.cost,
             )
             warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
             warnings += output_plan.warnings if output_plan else ()

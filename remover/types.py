@@ -7,7 +7,7 @@ as the user sees them) only inside prompts; everywhere else they are *coded* pix
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -276,8 +276,9 @@ class Plan:
     """Mean share of the picture that is filled, over the frames with a hole."""
     memory_bytes: int
     """Estimated peak of the process."""
-    seconds: float
-    """Estimated time of the whole run on two cores of a small server, in seconds."""
+    seconds: float | None
+    """Estimated time of the whole run on two cores of a small server, in seconds; None where it
+    is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +302,16 @@ UNTOUCHED, COPIED, PAINTED = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a part of a run takes."""
+
+    seconds: float | None = 0.0
+    """On two cores of a small server; None where that is not known."""
+    memory_bytes: int = 0
+    """At its peak, beside the process as it is without it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Segmentation:
     """How the masks came to be."""
 
@@ -313,6 +324,10 @@ class Segmentation:
     confidence: npt.NDArray[np.float32] = field(repr=False)
     """0 to 1 for each frame."""
     notes: tuple[str, ...] = ()
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """The sha256 of each weight file that was used, by the tracker's name."""
+    cost: Cost = Cost()
+    """What tracking takes beyond what every frame takes."""
 
 
 class Progress(Protocol):

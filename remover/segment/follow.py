@@ -67,7 +67,7 @@ def follow(
     Raises:
         InputError: Nothing is found where the user pointed, or an object has only points to avoid.
     """
-    progress.start("tracking", sum(_num_steps(task) for task in tasks))
+    progress.start("tracking", sum(num_pictures(task) for task in tasks))
     for task in tasks:
         _ShotRun(network, pictures, task, store, judgement, progress).run()
 
@@ -204,7 +204,7 @@ def _rehearsal(
         yield frame, passed
 
 
-def _num_steps(task: Task) -> int:
+def num_pictures(task: Task) -> int:
     """How many pictures are looked at in a shot."""
     starts = task.starts()
     first, last = min(starts.values()), max(starts.values())

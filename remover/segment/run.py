@@ -1,8 +1,8 @@
 """All objects over all shots: prompts in, label maps and an honest account out."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,12 +11,14 @@ from remover.device import is_out_of_memory
 from remover.errors import DeviceError, UsageError
 from remover.segment.boxes import fill_box, interpolate, key_boxes
 from remover.segment.choose import PREFIX, SIZES, Choice, Sam2
+from remover.segment.cost import sam2_cost
 from remover.segment.first import Hints
 from remover.segment.propagate import UNSURE, Judgement, ShotTrack, add, num_steps
 from remover.segment.refind import Work, find_again
 from remover.segment.store import MaskStore
 from remover.segment.walk import work_size
 from remover.types import (
+    Cost,
     Mask,
     MaskPrompt,
     Pictures,
@@ -26,6 +28,7 @@ from remover.types import (
     Shot,
     Size,
 )
+from remover.weights import sha256
 
 GAP = 3
 """Ranges of frames nearer than this are reported as one."""
@@ -78,11 +81,12 @@ def segment(
         for object_id, by_frame in objects.items()
         for shot in shots
     ]
-    name, track = _engine(pictures, store, judgement, progress, tracker)
-    track([task for task in work if task[2]])
+    engine = _engine(pictures, store, judgement, progress, tracker)
+    met_work = [task for task in work if task[2]]
+    engine.track(met_work)
     again, lost = find_again(pictures, store, judgement, work, size, progress)
     if again:
-        track(again)
+        engine.track(again)
     for _, shot, _ in again:
         part = judgement.confidence[shot.start : shot.stop]
         np.minimum(part, FOUND_AGAIN, out=part)
@@ -92,12 +96,25 @@ def segment(
     _restore_user_masks(prompts, shots, store)
     is_unsure = (_smooth(judgement.confidence) < UNSURE) & ~judgement.is_lost
     return Segmentation(
-        tracker=name,
+        tracker=engine.name,
         unsure=ranges(is_unsure),
         lost=ranges(judgement.is_lost),
         confidence=judgement.confidence,
         notes=tuple(judgement.notes),
+        weights=engine.weights,
+        cost=engine.cost([*met_work, *again]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What tracks through a list of work."""
+
+    name: str
+    """SAM 2's with its size."""
+    track: Callable[[Sequence[Work]], None]
+    weights: Mapping[str, str]
+    cost: Callable[[Sequence[Work]], Cost]
 
 
 def _engine(
@@ -106,8 +123,8 @@ def _engine(
     judgement: Judgement,
     progress: Progress,
     tracker: Choice,
-) -> tuple[str, Callable[[Sequence[Work]], None]]:
-    """The tracker's name, SAM 2's with its size, and what tracks through a list of work."""
+) -> _Engine:
+    """The tracker that was chosen, ready; loads PyTorch only for SAM 2."""
 
     def track(work: Sequence[Work]) -> None:
         progress.start("tracking", sum(num_steps(shot, met) for _, shot, met in work))
@@ -115,21 +132,30 @@ def _engine(
             ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
 
     if not isinstance(tracker, Sam2):
-        return "builtin", track
-    from remover.segment.follow import Task, follow
+        return _Engine("builtin", track, {}, lambda _: Cost())
+    from remover.segment.follow import Task, follow, num_pictures
     from remover.segment.sam2 import load
 
     progress.start("load", None)
+    digest = sha256(tracker.checkpoint)
     with _naming_memory(tracker):
         size, network = load(tracker.checkpoint, tracker.size, tracker.device)
 
-    def track_with_sam2(work: Sequence[Work]) -> None:
+    def tasks_of(work: Sequence[Work]) -> list[Task]:
         shots = sorted({shot for _, shot, _ in work})
-        tasks = [Task(shot, {n: met for n, other, met in work if other == shot}) for shot in shots]
-        with _naming_memory(replace(tracker, size=size)):
-            follow(network, pictures, tasks, store, judgement, progress)
+        return [Task(shot, {n: met for n, other, met in work if other == shot}) for shot in shots]
 
-    return f"{PREFIX}{size}", track_with_sam2
+    def track_with_sam2(work: Sequence[Work]) -> None:
+        with _naming_memory(replace(tracker, size=size)):
+            follow(network, pictures, tasks_of(work), store, judgement, progress)
+
+    def cost_of(work: Sequence[Work]) -> Cost:
+        looks = [(num_pictures(task), len(task.objects)) for task in tasks_of(work)]
+        num_masks = sum(count * objects for count, objects in looks)
+        return sam2_cost(size, tracker.device, sum(count for count, _ in looks), num_masks)
+
+    name = f"{PREFIX}{size}"
+    return _Engine(name, track_with_sam2, {name: digest}, cost_of)
 
 
 @contextlib.contextmanager
