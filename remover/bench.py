@@ -241,7 +241,7 @@ def track_speed(path: Path, num_frames: int, device: str) -> Iterator[Speed]:
     from remover.segment import sam2
     from remover.segment.first import Hints
     from remover.segment.follow import Task, follow
-    from remover.segment.propagate import Judgement
+    from remover.segment.judgement import Judgement
 
     info, pictures = _open(path)
     shot = Shot(0, min(num_frames, pictures.num_frames))

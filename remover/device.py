@@ -64,3 +64,15 @@ def resolve(wanted: str, *, prefer_gpu: bool = False) -> str:
         f"the device `{wanted}` is not available here",
         hint="pass --device cpu; `remover info` lists the devices",
     )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is used up, a GPU's or the machine's.
+
+    PyTorch has a type of its own only for GPUs; what its CPU allocator and the libraries below it
+    raise can be told by their words alone.
+    """
+    words = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+    said = str(error).lower()
+    is_memory_error = isinstance(error, MemoryError)
+    return is_memory_error or (isinstance(error, RuntimeError) and any(w in said for w in words))

@@ -247,6 +247,7 @@ def _plan_of(
         span=masks.span,
         bytes_per_sample=1 if info.layout.bit_depth == 8 else 2,
         budget_bytes=device.picture_budget(),
+        tracking=masks.segmentation.cost,
     )
 
 

@@ -249,6 +249,7 @@ def _report(
         seconds=time.monotonic() - began,
         peak_memory_bytes=device.peak_memory(),
         versions=versions(),
+        weights=dict(segmentation.weights),
         codec=None if job.output is None else job.output.encoder,
         pixel_format=None if job.output is None else job.output.layout.name,
         encoder_threads=None if job.output is None else job.output.threads,

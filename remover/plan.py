@@ -7,7 +7,7 @@ around it (its context), never across a cut, and holds the rectangle that its ho
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from remover.types import Plan, Rect, Shot, Size, Window
+from remover.types import Cost, Plan, Rect, Shot, Size, Window
 
 WINDOW, RADIUS = 32, 32
 """Frames of a window and of its context on each side, where memory allows them."""
@@ -26,6 +26,9 @@ PROCESS_BYTES = 220_000_000
 
 DRAFT_BYTES = 19
 """Memory for each pixel around a hole of a window's frames: float levels, confidence, masks."""
+
+NOTHING = Cost()
+"""What a tracker without a network takes beyond ``SECONDS_PER_FRAME``."""
 
 FAR_FRAMES, FAR_BYTES = 24, 200 << 20
 """Most frames, and most memory, of the pictures kept from all over a long shot."""
@@ -108,6 +111,7 @@ def make_plan(
     span: Shot,
     bytes_per_sample: int,
     budget_bytes: int,
+    tracking: Cost = NOTHING,
 ) -> Plan:
     """Plan the fill of a video.
 
@@ -119,6 +123,7 @@ def make_plan(
         span: The frames whose masks are known; others are never looked at.
         bytes_per_sample: 1 or 2.
         budget_bytes: Memory for the pictures of a window and its context.
+        tracking: What a network takes that makes the masks; it is gone before the fill begins.
     """
     around = [0 if b is None else _area(b.grown(MARGIN, size)) for b in boxes]
     largest = max(around, default=0)
@@ -131,6 +136,8 @@ def make_plan(
     drafts = max((sum(around[w.start : w.stop]) for w in windows), default=0)
     far = min(FAR_BYTES, FAR_FRAMES * picture) if held > RADIUS else 0
     scale = size.height * size.width / (640 * 360)
+    seconds = SECONDS_PER_FRAME * len(boxes) * scale + SECONDS_PER_MEGAPIXEL * sum(around) / 1e6
+    filling = held * picture + drafts * DRAFT_BYTES + far
     return Plan(
         num_frames=len(boxes),
         size=size,
@@ -138,8 +145,8 @@ def make_plan(
         windows=windows,
         hole_frames=len(holes),
         hole_share=sum(holes) / len(holes) / (size.height * size.width) if holes else 0.0,
-        memory_bytes=PROCESS_BYTES + held * picture + drafts * DRAFT_BYTES + far,
-        seconds=SECONDS_PER_FRAME * len(boxes) * scale + SECONDS_PER_MEGAPIXEL * sum(around) / 1e6,
+        memory_bytes=PROCESS_BYTES + max(filling, tracking.memory_bytes),
+        seconds=None if tracking.seconds is None else seconds + tracking.seconds,
     )
 
 

@@ -17,6 +17,7 @@ PACKAGES = (
     "av",
     "opencv-python-headless",
     "pypatchmatch",
+    "rf-sam-2",
     "scenedetect-headless",
 )
 
@@ -71,6 +72,8 @@ class Report:
     seconds: float = 0.0
     peak_memory_bytes: int = 0
     versions: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, str] = field(default_factory=dict)
+    """The sha256 of each weight file that was used, as ``{"sam2:tiny": "7402…"}``."""
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain values for ``json.dumps``; keys are stable within a schema."""
@@ -135,9 +138,14 @@ class Report:
             )
         lines += [
             f"memory    about {_bytes(plan.memory_bytes)} at the peak",
-            f"time      about {plan.seconds:.0f} s",
+            f"time      {self._time_text()}",
         ]
         return lines
+
+    def _time_text(self) -> str:
+        if self.plan.seconds is None:
+            return f"not known: {self.tracker} was never timed on a device like `{self.device}`"
+        return f"about {self.plan.seconds:.0f} s"
 
 
 def _window(window: Any) -> dict[str, Any]:

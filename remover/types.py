@@ -292,8 +292,9 @@ class Plan:
     """Mean share of the picture that is filled, over the frames with a hole."""
     memory_bytes: int
     """Estimated peak of the process."""
-    seconds: float
-    """Estimated time of the whole run on two cores of a small server, in seconds."""
+    seconds: float | None
+    """Estimated time of the whole run on two cores of a small server, in seconds; None where it
+    is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +347,16 @@ class Plate:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a part of a run takes."""
+
+    seconds: float | None = 0.0
+    """On two cores of a small server; None where that is not known."""
+    memory_bytes: int = 0
+    """At its peak, beside the process as it is without it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Segmentation:
     """How the masks came to be."""
 
@@ -361,6 +372,10 @@ class Segmentation:
     notes: tuple[str, ...] = ()
     trackers: Mapping[int, str] = field(default_factory=dict)
     """What followed each object, where that is known apart; spelled as ``tracker``."""
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """The sha256 of each weight file that was used, by the tracker's name."""
+    cost: Cost = Cost()
+    """What tracking takes beyond what every frame takes."""
 
 
 class Progress(Protocol):

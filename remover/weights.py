@@ -77,7 +77,7 @@ def verified(name: str) -> Path:
             f"`{path}` ({entry.size_text}) is not installed",
             hint=f"fetch {entry.url} to that place",
         )
-    found = _sha256(path)
+    found = sha256(path)
     if found != entry.sha256:
         raise WeightsError(
             f"`{path}` is not the file that is meant: its sha256 is `{found}`, "
@@ -87,7 +87,12 @@ def verified(name: str) -> Path:
     return path
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The digest of a file, in hexadecimal.
+
+    Raises:
+        WeightsError: It cannot be read.
+    """
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remover.plan import DRAFT_BYTES, MARGIN, cut_to, make_plan, reach, windows_of_shot
-from remover.types import Rect, Shot, Size
+from remover.types import Cost, Rect, Shot, Size
 
 SIZE = Size(90, 160)
 
@@ -95,3 +95,23 @@ def test_no_window_looks_past_the_masked_span():
         budget_bytes=1 << 28,
     )
     assert [w[:4] for w in plan.windows] == [(8, 12, 6, 14)]
+
+
+def planned(tracking):
+    return make_plan(
+        [Shot(0, 4)],
+        [Rect(0, 0, 10, 10)] * 4,
+        [100] * 4,
+        SIZE,
+        span=Shot(0, 4),
+        bytes_per_sample=1,
+        budget_bytes=1 << 28,
+        tracking=tracking,
+    )
+
+
+def test_a_plan_counts_the_tracker():
+    plain, slow = planned(Cost()), planned(Cost(80.0, 3_000_000_000))
+    assert slow.seconds == plain.seconds + 80
+    assert plain.memory_bytes < 1_000_000_000 < 3_000_000_000 < slow.memory_bytes
+    assert planned(Cost(None, 1)).seconds is None

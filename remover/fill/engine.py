@@ -132,9 +132,7 @@ class ShotFill:
         if self._far is None:
             self._far = []
             if self._is_long:
-                self._far = far_frames(
-                    self._pictures, self._hole, self._no_source, self._found
-                )
+                self._far = far_frames(self._pictures, self._hole, self._no_source, self._found)
         return self._far
 
 

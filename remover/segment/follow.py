@@ -17,7 +17,8 @@ import numpy as np
 
 from remover.segment.bank import Bank, Found, to_mask
 from remover.segment.first import Hints, nothing_found, start_frame
-from remover.segment.propagate import Judgement, add
+from remover.segment.judgement import Judgement
+from remover.segment.propagate import add
 from remover.segment.sam2 import Network
 from remover.segment.store import MaskStore
 from remover.types import Mask, Pictures, Progress, Shot
@@ -68,14 +69,13 @@ def follow(
     Raises:
         InputError: Nothing is found where the user pointed, or an object has only points to avoid.
     """
-    progress.start("tracking", sum(_num_steps(task) for task in tasks))
-    for number, task in enumerate(tasks):
-        if number < judgement.done:
-            progress.skip(_num_steps(task))
+    progress.start("tracking", sum(num_pictures(task) for task in tasks))
+    for task in tasks:
+        if judgement.passes_over():
+            progress.skip(num_pictures(task))
             continue
         _ShotRun(network, pictures, task, store, judgement, progress).run()
-        judgement.done = number + 1
-        store.save(judgement.facts())
+        judgement.finish(store)
 
 
 class _ShotRun:
@@ -210,7 +210,7 @@ def _rehearsal(
         yield frame, passed
 
 
-def _num_steps(task: Task) -> int:
+def num_pictures(task: Task) -> int:
     """How many pictures are looked at in a shot."""
     starts = task.starts()
     first, last = min(starts.values()), max(starts.values())

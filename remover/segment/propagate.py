@@ -12,14 +12,13 @@ between prompted frames the two ways are blended. (Prompts before K1 are met by 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from dataclasses import replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from remover.segment.first import Hints, find, nothing_found, start_frame
+from remover.segment.judgement import Judgement
 from remover.segment.refine import enlarge
 from remover.segment.store import MaskStore
 from remover.segment.tracker import Step, Tracker
@@ -40,34 +39,6 @@ UNSURE = 0.5
 
 UNSURE_LEVEL = 0.35
 """Too wide a mask costs little picture; too narrow a one leaves the object in."""
-
-
-@dataclass(slots=True)
-class Judgement:
-    """What is known about an object's masks, by frame of the video; written while tracking."""
-
-    confidence: npt.NDArray[np.float32] = field(repr=False)
-    is_lost: npt.NDArray[np.bool_] = field(repr=False)
-    notes: list[str] = field(default_factory=list)
-    done: int = 0
-    """How many pieces of the work are finished: an object in a shot, or a shot."""
-
-    @classmethod
-    def begun(cls, num_frames: int, facts: Mapping[str, Any]) -> Self:
-        """A new account, or the one that ``facts`` was made of."""
-        if "done" not in facts:
-            return cls(np.ones(num_frames, np.float32), np.zeros(num_frames, np.bool_))
-        notes = [str(note) for note in facts["notes"]]
-        return cls(facts["confidence"], facts["is_lost"], notes, int(facts["done"]))
-
-    def facts(self) -> dict[str, Any]:
-        """As arrays, to be saved with the masks."""
-        return {
-            "confidence": self.confidence,
-            "is_lost": self.is_lost,
-            "notes": np.array(self.notes, np.str_),
-            "done": np.array(self.done),
-        }
 
 
 class ShotTrack:

@@ -1,18 +1,26 @@
 """All objects over all shots: prompts in, label maps and an honest account out."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
 
-from remover.errors import UsageError
+from remover.device import is_out_of_memory
+from remover.errors import DeviceError, UsageError
 from remover.segment.boxes import fill_box, interpolate, key_boxes
-from remover.segment.choose import PREFIX, Choice, Sam2
+from remover.segment.choose import PREFIX, SIZES, Choice, Sam2
+from remover.segment.cost import sam2_cost
 from remover.segment.first import Hints
-from remover.segment.propagate import UNSURE, Judgement, ShotTrack, add, num_steps
+from remover.segment.judgement import Judgement, Work
+from remover.segment.propagate import UNSURE, ShotTrack, add, num_steps
+from remover.segment.refind import find_again
 from remover.segment.store import MaskStore
 from remover.segment.walk import work_size
 from remover.types import (
+    Cost,
     Mask,
     MaskPrompt,
     Pictures,
@@ -22,9 +30,13 @@ from remover.types import (
     Shot,
     Size,
 )
+from remover.weights import sha256
 
 GAP = 3
 """Ranges of frames nearer than this are reported as one."""
+
+FOUND_AGAIN = 0.45
+"""Most confidence in the masks of a shot in which nobody pointed at the object: check them."""
 
 Prompts = Sequence[PointPrompt | MaskPrompt]
 
@@ -37,48 +49,76 @@ def segment(
     *,
     tracker: Choice | Mapping[int, Choice],
     progress: Progress,
+    facts: Mapping[str, Any] | None = None,
 ) -> Segmentation:
     """Write the masks of every prompted object, on every frame of the shots, into ``store``.
 
     Args:
         pictures: The video.
         prompts: What was pointed at, in coded pixels; at least one.
-        shots: The frames to cover, in order. Nothing is tracked from one to another.
-        store: Where the label maps go; what it holds stays.
+        shots: The frames to cover, in order. Nothing is tracked from one to another; where an
+            object is not pointed at in one, it is looked for by what it looks like.
+        store: Where the label maps go; what it holds stays. It is saved after every object and
+            shot.
         tracker: ``builtin`` follows objects; ``none`` moves boxes evenly between key frames;
             ``Sam2`` is loaded and follows objects. One for all objects, or one by object id.
         progress: Where to say how far it is.
+        facts: What an earlier run with the same arguments saved in ``store``, to go on with it.
 
     Raises:
         InputError: Nothing is found where the user pointed.
         UsageError: A prompt that boxes alone cannot honour, with ``none``.
         WeightsError: The checkpoint does not fit, with ``Sam2``.
+        DeviceError: Memory is used up, with ``Sam2``.
     """
-    judgement = Judgement(
-        np.ones(pictures.num_frames, np.float32), np.zeros(pictures.num_frames, np.bool_)
-    )
-    of_object = {
-        object_id: tracker[object_id] if isinstance(tracker, Mapping) else tracker
-        for object_id in sorted({prompt.object_id for prompt in prompts})
-    }
-    names: dict[int, str] = {}
-    for choice in dict.fromkeys(of_object.values()):
-        own = [prompt for prompt in prompts if of_object[prompt.object_id] == choice]
-        if choice == "none":
-            name = _move_boxes(pictures, own, shots, store, progress)
-        else:
-            name = _follow(pictures, own, shots, store, judgement, progress, choice)
-        names |= dict.fromkeys((prompt.object_id for prompt in own), name)
-    _restore_user_masks(prompts, shots, store)
+    judgement = Judgement.begun(pictures.num_frames, facts or {})
+    if judgement.account is None:
+        of_object = {
+            object_id: tracker[object_id] if isinstance(tracker, Mapping) else tracker
+            for object_id in sorted({prompt.object_id for prompt in prompts})
+        }
+        made: dict[int, _Made] = {}
+        for choice in dict.fromkeys(of_object.values()):
+            own = [prompt for prompt in prompts if of_object[prompt.object_id] == choice]
+            if choice == "none":
+                one = _move_boxes(pictures, own, shots, store, progress)
+            else:
+                one = _follow(pictures, own, shots, store, judgement, progress, choice)
+            made |= dict.fromkeys((prompt.object_id for prompt in own), one)
+        _restore_user_masks(prompts, shots, store)
+        judgement.account = {str(number): asdict(made[number]) for number in sorted(made)}
+        store.save(judgement.facts())
+    return _segmentation(judgement, judgement.account)
+
+
+def _segmentation(judgement: Judgement, account: Mapping[str, Any]) -> Segmentation:
+    """What is said of the masks once all are made."""
     is_unsure = (_smooth(judgement.confidence) < UNSURE) & ~judgement.is_lost
+    by_name = {made["name"]: made for made in account.values()}
+    costs = [Cost(**made["cost"]) for made in by_name.values()]
+    times = [cost.seconds for cost in costs if cost.seconds is not None]
     return Segmentation(
-        tracker=", ".join(dict.fromkeys(names.values())),
+        tracker=", ".join(by_name),
         unsure=ranges(is_unsure),
         lost=ranges(judgement.is_lost),
         confidence=judgement.confidence,
         notes=tuple(judgement.notes),
-        trackers=dict(sorted(names.items())),
+        trackers={int(number): made["name"] for number, made in account.items()},
+        weights={name: sha for made in by_name.values() for name, sha in made["weights"].items()},
+        cost=Cost(
+            sum(times) if len(times) == len(costs) else None,
+            max(cost.memory_bytes for cost in costs),
+        ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """By what masks were made, and what it took."""
+
+    name: str
+    weights: Mapping[str, str] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
 
 
 def _follow(
@@ -89,8 +129,8 @@ def _follow(
     judgement: Judgement,
     progress: Progress,
     tracker: Choice,
-) -> str:
-    """Follow objects with one tracker; returns its name."""
+) -> _Made:
+    """Follow objects with one tracker, and look for them where nobody pointed."""
     size = pictures.size if isinstance(tracker, Sam2) else work_size(pictures.size)
     objects = {
         object_id: _hints(prompts, object_id, pictures.size, size)
@@ -101,37 +141,98 @@ def _follow(
         for object_id, by_frame in objects.items()
         for shot in shots
     ]
-    for _, shot, met in work:
-        if not met:
+    engine = _engine(pictures, store, judgement, progress, tracker)
+    met_work = [task for task in work if task[2]]
+    engine.track(met_work)
+    again = judgement.known_search()
+    if again is None:
+        again, lost = find_again(pictures, store, judgement, work, size, progress)
+        for shot in lost:
             judgement.is_lost[shot.start : shot.stop] = True
             judgement.confidence[shot.start : shot.stop] = 0
-    met_work = [(object_id, shot, met) for object_id, shot, met in work if met]
-    if isinstance(tracker, Sam2):
-        return _run_sam2(pictures, met_work, store, judgement, progress, tracker)
-    progress.start("tracking", sum(num_steps(shot, met) for _, shot, met in met_work))
-    for object_id, shot, met in met_work:
-        ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
-    return "builtin"
+        judgement.keep_search(again, store)
+    if again:
+        engine.track(again)
+    for _, shot, _ in again:
+        part = judgement.confidence[shot.start : shot.stop]
+        np.minimum(part, FOUND_AGAIN, out=part)
+    return _Made(engine.name, engine.weights, engine.cost([*met_work, *again]))
 
 
-def _run_sam2(
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What tracks through a list of work."""
+
+    name: str
+    """SAM 2's with its size."""
+    track: Callable[[Sequence[Work]], None]
+    weights: Mapping[str, str]
+    cost: Callable[[Sequence[Work]], Cost]
+
+
+def _engine(
     pictures: Pictures,
-    work: Sequence[tuple[int, Shot, dict[int, Hints]]],
     store: MaskStore,
     judgement: Judgement,
     progress: Progress,
-    tracker: Sam2,
-) -> str:
-    """Track with SAM 2; loads PyTorch. Returns the tracker's name with its size."""
-    from remover.segment.follow import Task, follow
+    tracker: Choice,
+) -> _Engine:
+    """The tracker that was chosen, ready; loads PyTorch only for SAM 2."""
+
+    def track(work: Sequence[Work]) -> None:
+        progress.start("tracking", sum(num_steps(shot, met) for _, shot, met in work))
+        for object_id, shot, met in work:
+            if judgement.passes_over():
+                progress.skip(num_steps(shot, met))
+                continue
+            ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
+            judgement.finish(store)
+
+    if not isinstance(tracker, Sam2):
+        return _Engine("builtin", track, {}, lambda _: Cost())
+    from remover.segment.follow import Task, follow, num_pictures
     from remover.segment.sam2 import load
 
     progress.start("load", None)
-    size, network = load(tracker.checkpoint, tracker.size, tracker.device)
-    shots = sorted({shot for _, shot, _ in work})
-    tasks = [Task(shot, {n: met for n, other, met in work if other == shot}) for shot in shots]
-    follow(network, pictures, tasks, store, judgement, progress)
-    return f"{PREFIX}{size}"
+    digest = sha256(tracker.checkpoint)
+    with _naming_memory(tracker):
+        size, network = load(tracker.checkpoint, tracker.size, tracker.device)
+
+    def tasks_of(work: Sequence[Work]) -> list[Task]:
+        shots = sorted({shot for _, shot, _ in work})
+        return [Task(shot, {n: met for n, other, met in work if other == shot}) for shot in shots]
+
+    def track_with_sam2(work: Sequence[Work]) -> None:
+        with _naming_memory(replace(tracker, size=size)):
+            follow(network, pictures, tasks_of(work), store, judgement, progress)
+
+    def cost_of(work: Sequence[Work]) -> Cost:
+        looks = [(num_pictures(task), len(task.objects)) for task in tasks_of(work)]
+        num_masks = sum(count * objects for count, objects in looks)
+        return sam2_cost(size, tracker.device, sum(count for count, _ in looks), num_masks)
+
+    name = f"{PREFIX}{size}"
+    return _Engine(name, track_with_sam2, {name: digest}, cost_of)
+
+
+@contextlib.contextmanager
+def _naming_memory(tracker: Sam2) -> Iterator[None]:
+    """Say what to do where SAM 2 needs more memory than there is.
+
+    Raises:
+        DeviceError: Memory is used up.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        name = PREFIX + (tracker.size or "auto")
+        smaller = "" if tracker.size == SIZES[0] else f"use a smaller size, as `{PREFIX}tiny`, or "
+        raise DeviceError(
+            f"the memory of `{tracker.device}` is too small for `--tracker {name}`",
+            hint=f"{smaller}pass `--tracker builtin`, which needs no network",
+        ) from error
 
 
 def ranges(flags: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[Shot, ...]:
@@ -200,7 +301,7 @@ def _move_boxes(
     shots: Sequence[Shot],
     store: MaskStore,
     progress: Progress,
-) -> str:
+) -> _Made:
     """Fill key boxes; boxes of the same shot count where there are any, else all of them."""
     points = [prompt for prompt in prompts if isinstance(prompt, PointPrompt)]
     other = next((point.kind for point in points if point.kind != "box"), None)
@@ -217,7 +318,7 @@ def _move_boxes(
                 mask = fill_box(interpolate(own or keys, index), pictures.size)
                 add(store, index, mask, object_id)
         progress.advance(shot.stop - shot.start)
-    return "none"
+    return _Made("none")
 
 
 def _in(frame: int, shot: Shot) -> bool:

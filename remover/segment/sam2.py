@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from remover.device import is_out_of_memory
 from remover.errors import WeightsError
 
 
@@ -214,7 +215,9 @@ def load(checkpoint: Path, size: str | None, device: str) -> tuple[str, Network]
     network = build(CONFIGS[name], device)
     try:
         network.predictor.load_state_dict(weights)
-    except RuntimeError:
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
         own = network.predictor.state_dict()
         odd = sorted(
             key
@@ -232,7 +235,9 @@ def load(checkpoint: Path, size: str | None, device: str) -> tuple[str, Network]
 def _read(checkpoint: Path) -> dict[str, torch.Tensor]:
     try:
         found = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        if is_out_of_memory(error):
+            raise
         found = None
     weights = found.get("model") if isinstance(found, dict) else None
     is_plain = isinstance(weights, dict) and all(torch.is_tensor(v) for v in weights.values())

@@ -1,5 +1,7 @@
 """SAM 2 with random weights at a small size, against the library's own unbounded predictor."""
 
+import hashlib
+import json
 import subprocess
 import sys
 import textwrap
@@ -11,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from remover.errors import InputError, WeightsError
+from remover.errors import DeviceError, InputError, WeightsError
 from remover.segment import MaskStore, Sam2, sam2, segment
 from remover.segment.bank import Bank, Found, Frames, fill_holes, to_mask
+from remover.segment.cost import sam2_cost
 from remover.segment.first import Hints
 from remover.segment.follow import confidence
 from remover.types import MaskPrompt, PointPrompt, Shot, Silent, Size
@@ -380,3 +383,116 @@ def test_torchvision_is_never_loaded():
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code)], capture_output=True, text=True
     )
     assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("not enough memory: you tried to allocate 51380224 bytes."),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("place", ["load", "prompt", "step"])
+def test_memory_that_runs_out_is_said_in_one_sentence(track, monkeypatch, place, error):
+    def fail(*_args, **_kwargs):
+        raise error
+
+    if place == "load":
+        monkeypatch.setattr(torch, "load", fail)
+    else:
+        monkeypatch.setattr(Bank, place, fail)
+    with pytest.raises(DeviceError) as caught:
+        track(Noise(4), [box_on(1)])
+    assert caught.value.message == "the memory of `cpu` is too small for `--tracker sam2:tiny`"
+    assert caught.value.hint == "pass `--tracker builtin`, which needs no network"
+
+
+def test_other_failures_stay_what_they_are(track, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("mat1 and mat2 must have the same dtype")
+
+    monkeypatch.setattr(Bank, "step", fail)
+    with pytest.raises(RuntimeError, match="same dtype"):
+        track(Noise(4), [box_on(1)])
+
+
+def test_a_larger_size_is_advised_to_be_smaller(tmp_path):
+    from remover.segment.run import _naming_memory
+
+    with pytest.raises(DeviceError) as caught, _naming_memory(Sam2("large", tmp_path, "cuda:0")):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    assert "`cuda:0`" in caught.value.message
+    assert caught.value.hint.startswith("use a smaller size, as `sam2:tiny`")
+
+
+@pytest.fixture
+def checkpoint(network, tmp_path, monkeypatch):
+    """A file in upstream's format, of the small network."""
+    monkeypatch.setitem(sam2.CONFIGS, "tiny", SMALL)
+    path = tmp_path / "weights.pt"
+    torch.save({"model": network.predictor.state_dict()}, path)
+    return path
+
+
+def test_from_file_to_file_over_a_cut(checkpoint, make_clip, tmp_path):
+    """Several objects, corrections on later frames, a part of the clip, another shot."""
+    import remover
+
+    clip = make_clip(frames=16, cut_at=10)
+    x, y, w, h = clip.box
+    report = remover.clean(
+        clip.path,
+        tmp_path / "out.mkv",
+        box=[f"{x},{y},{w},{h}@2", "80,10,30,30@3#2", "90,60,20,20@12#2"],
+        click=["30,44@5", "100,20@7#2"],
+        avoid=["5,5@6", "3,3@4"],
+        start="1",
+        end="15",
+        tracker="sam2:tiny",
+        sam2_weights=str(checkpoint),
+        device="cpu",
+    )
+    assert report.tracker == "sam2:tiny"
+    assert report.weights == {"sam2:tiny": hashlib.sha256(checkpoint.read_bytes()).hexdigest()}
+    assert report.versions["rf-sam-2"] != "absent"
+    assert report.promises.times_equal
+    assert report.plan.seconds > sam2_cost("tiny", "cpu", 14, 14).seconds
+    assert json.loads(json.dumps(report.to_json()))["weights"] == report.weights
+
+
+def test_an_object_is_found_again_after_a_cut_and_followed(track):
+    class Skinned(Noise):
+        """A thing with a face, elsewhere in another place after the cut."""
+
+        def at(self, index):
+            return (20 + index, 20) if index < 4 else (70 + index, 30)
+
+        def read(self, start, stop):
+            skin = np.random.default_rng(7).integers(0, 255, (12, 12, 3)).astype(np.uint8)
+            skin = cv2.resize(skin, (48, 48), interpolation=cv2.INTER_CUBIC)
+            for index in range(start, stop):
+                x, y = self.at(index)
+                rng = np.random.default_rng(100 + (index >= 4))
+                ground = rng.integers(40, 200, (23, 35, 3)).astype(np.uint8)
+                picture = cv2.resize(ground, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+                picture[y : y + 48, x : x + 48] = skin
+                yield picture
+
+        def mask(self, index):
+            x, y = self.at(index)
+            mask = np.zeros(SIZE, np.bool_)
+            mask[y : y + 48, x : x + 48] = True
+            return mask
+
+    film = Skinned(8)
+    labels, done = track(film, [MaskPrompt(1, 1, film.mask(1))], [Shot(0, 4), Shot(4, 8)])
+    assert done.lost == ()
+    assert done.unsure[-1].stop == 8
+    (note,) = done.notes
+    frame = int(note.split("frame ")[1].split(":")[0])
+    assert frame in range(4, 8)
+    true = film.mask(frame)
+    assert (labels[frame] == 1)[true].mean() > 0.9
+    assert done.cost.seconds > 0
