@@ -81,10 +81,10 @@ def prepared(
         shots = _scan(reader, info, progress)
         index = reader.index
         frames = frame_range(options.start, options.end, index)
-        pictures = RgbPictures(reader)
+        pictures, seen = RgbPictures(reader), RgbPictures(reader, shown=True)
         with MaskStore(work, info.size, index.num_frames) as store:
             masks = make_masks(
-                pictures, info, index, prompts, shots, frames, store, options, tracker, progress
+                seen, info, index, prompts, shots, frames, store, options, tracker, progress
             )
             region = Region(store, grow=_growth(options, masks), soft=options.feather)
             boxes, areas = region.extents(frames, index.num_frames)

@@ -23,7 +23,7 @@ from remover.job import Job, prepared
 from remover.report import Promises, Report, versions
 from remover.segment import write_mask_folder
 from remover.types import Moment, Progress, Prompt, Silent
-from remover.video import GrayWriter, Pipe, Target, is_video_name, verify_output
+from remover.video import GrayWriter, Pipe, RgbPictures, Target, is_video_name, verify_output
 
 
 def clean(
@@ -149,13 +149,14 @@ def preview(
     began = time.monotonic()
     files.check_target(sheet, source, overwrite=options.overwrite)
     with prepared(source, prompts, options, progress or Silent(), None) as job:
+        pictures = RgbPictures(job.reader, shown=True)
         first, stop = job.frames
         has_mask = [
             first <= i < stop and not job.store.is_empty(i) for i in range(job.index.num_frames)
         ]
 
         def get_tile(i: int) -> Any:
-            picture = next(iter(job.pictures.read(i, i + 1)))
+            picture = next(iter(pictures.read(i, i + 1)))
             label = f"{i}  {float(job.index.time_of(i)):.2f} s"
             return sheets.tile(picture, job.region.hole(i), job.info, label)
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     RGB = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-    """A picture (H, W, 3), R'G'B'; 255 or 65535 is the nominal white."""
+    """A picture (H, W, 3), R'G'B'; 255 or 65535 is the nominal white (of float samples, the top
+    of the curve in ``linear``)."""
 
     Mask = npt.NDArray[np.bool_]
     """A mask (H, W); True is inside."""
@@ -140,7 +141,8 @@ class PixelLayout:
 
     A planar format has one (H, W) array a component in ``planes``, chroma ones smaller by the
     shifts. A packed one has a single (H, W, channels) array. ``order`` gives, for Y, U, V
-    (or R, G, B, or gray) and then alpha, the index of the plane or of the channel.
+    (or R, G, B, or gray) and then alpha, the index of the plane or of the channel. Float samples
+    are linear in light, 1.0 is white, and have 16 bits (half) or 32.
     """
 
     name: str
@@ -151,6 +153,12 @@ class PixelLayout:
     chroma_shift_y: int = 0
     chroma_shift_x: int = 0
     has_alpha: bool = False
+    sample: Literal["integer", "float"] = "integer"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether samples are floating-point numbers."""
+        return self.sample == "float"
 
 
 @dataclass(frozen=True, slots=True)

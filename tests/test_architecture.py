@@ -24,7 +24,7 @@ LAYERS = [
     {"video", "weights"},
     {"pixels", "plan", "device", "files", "metrics", "config"},
     {"options"},
-    {"geometry", "prompts"},
+    {"geometry", "prompts", "linear"},
     {"types"},
     {"errors"},
     {"version"},

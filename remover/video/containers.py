@@ -62,7 +62,7 @@ SEQUENCE = "image2"
 PICTURES_ONLY = {SEQUENCE: "an image sequence", "yuv4mpegpipe": "Y4M"}
 """Outputs without any other stream, as they are called."""
 
-STILL_OR_RAW = frozenset({"tiff", "dpx", "rawvideo"})
+STILL_OR_RAW = frozenset({"tiff", "dpx", "exr", "rawvideo"})
 """Codecs that only those are written with."""
 
 FRAGMENTED = "+frag_keyframe+default_base_moof+delay_moov"

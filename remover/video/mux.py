@@ -19,6 +19,7 @@ from remover.video.encode import OutputPlan, configure, encoder_clock
 from remover.video.errors import explained
 from remover.video.facts import CONVERTER_MATRICES, display_matrix
 from remover.video.feed import Feed, Route, add_route
+from remover.video.floats import ready_for
 from remover.video.layouts import Plane, convert, write_planes
 from remover.video.palette import to_palette
 from remover.video.pipe import Target, opened_by
@@ -185,6 +186,7 @@ class Writer:
     def _prepared(self, native: Any, index: int) -> Any:
         """A picture as the encoder wants it, at its time."""
         info, plan = self._info, self._plan
+        native = ready_for(native, info, plan.layout)
         native.time_base = info.time_base
         if plan.pixel_format == "pal8":
             native = to_palette(native)

@@ -23,10 +23,14 @@ def format_notes(info: VideoInfo, pixel_format: str, layout: PixelLayout) -> Ite
     source = info.layout
     if pixel_format == source.name or (pixel_format == "pal8" and info.codec == "gif"):
         return
+    if source == layout:  # the encoder takes the same samples under another name
+        return
     losses = []
     if source.has_alpha and not layout.has_alpha:
         losses.append("transparency is lost")
-    if layout.bit_depth < source.bit_depth:
+    if source.is_float:
+        losses.append("floats are reduced to sRGB: light below 0 and above 1 is cut off")
+    elif layout.bit_depth < source.bit_depth:
         losses.append(f"{source.bit_depth} bits become {layout.bit_depth}")
     if pixel_format == "pal8":
         losses.append("each frame has at most 255 colours")

@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 
 from remover.errors import InputError
 from remover.types import Orientation, Size, VideoInfo
+from remover.video import exr
 from remover.video.decode import checksum
 from remover.video.facts import CONVERTER_MATRICES, colour_of
 from remover.video.layouts import convert, held_format, read_planes
@@ -37,13 +38,18 @@ def probe_sequence(path: Path, rate: Fraction | None) -> VideoInfo:
     """
     pictures = list_pictures(path)
     codec = CODECS[pictures[0].suffix.lower()]
+    profile, aspect, notes = None, Fraction(1), list[str]()
+    if codec == "exr":
+        header, found = exr.look_through(pictures)
+        profile, aspect = header.compression, header.sample_aspect
+        notes += found
     frame = _decode(pictures[0], codec)
     layout, _ = held_layout(frame, pictures[0])
     if not held_format(frame.format.name)[1]:
         raise InputError(
             f"`{pictures[0]}` has the pixel format `{frame.format.name}`, whose values would have "
             "to be rounded",
-            hint="convert the sequence to 16-bit TIFF, PNG or DPX first",
+            hint="convert the sequence to OpenEXR first",
         )
     size = Size(frame.height, frame.width)
     tags = (
@@ -53,23 +59,24 @@ def probe_sequence(path: Path, rate: Fraction | None) -> VideoInfo:
         int(frame.color_trc),
     )
     colour, note = colour_of(layout, size, tags)
+    notes += [note] if note else []
     rate = rate or DEFAULT_RATE
     return VideoInfo(
         path=path,
         container=CONTAINER,
         stream_index=0,
         codec=codec,
-        profile=None,
+        profile=profile,
         layout=layout,
         size=size,
-        sample_aspect=Fraction(1),
+        sample_aspect=aspect,
         orientation=Orientation(),
         colour=colour,
         time_base=1 / rate,
         rate=rate,
         num_frames_hint=len(pictures),
         duration_s=float(len(pictures) / rate),
-        warnings=(note,) if note else (),
+        warnings=tuple(notes),
         pictures=pictures,
     )
 
@@ -102,6 +109,8 @@ class SequenceReader:
         checks = []
         count = len(self.info.pictures)
         for number in range(count):
+            if self.info.codec == "exr":
+                exr.check_blocks(self.info.pictures[number])
             frame = self._frame(number)
             checks.append(checksum(frame.planes))
             yield frame

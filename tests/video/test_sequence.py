@@ -142,8 +142,8 @@ def test_a_damaged_picture_is_named(shoot):
         scanned(folder)
 
 
-def test_float_samples_are_refused(tmp_path):
-    (tmp_path / "1.exr").touch()
+def test_other_float_pictures_are_refused(tmp_path):
+    (tmp_path / "1.hdr").touch()
     with pytest.raises(InputError, match="floating-point"):
         look_at(tmp_path)
 
