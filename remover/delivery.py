@@ -6,8 +6,18 @@ from pathlib import Path
 
 from remover import files
 from remover.config import CleanOptions
-from remover.types import Progress
-from remover.video import Pipe, Target, folder_of, has_pictures, is_pictures_target, is_sequence
+from remover.types import Progress, VideoInfo
+from remover.video import (
+    Pipe,
+    Target,
+    folder_of,
+    has_pictures,
+    is_pictures_target,
+    is_sequence,
+    names_of,
+    older_pictures,
+    ranges,
+)
 
 
 def default_output(source: Path) -> Path:
@@ -38,6 +48,27 @@ def check(target: Target, source: Path, options: CleanOptions) -> None:
         )
     else:
         files.check_target(target, source, overwrite=options.overwrite)
+
+
+def leftovers(target: Target, info: VideoInfo, num_frames: int) -> Iterator[str]:
+    """Name the pictures of an earlier run that stay among those of this one.
+
+    They are nobody's to delete but the user's, and a player would show them as the end of the
+    shot.
+
+    Args:
+        target: An output that is an image sequence.
+        info: The source.
+        num_frames: How many pictures it has.
+    """
+    if isinstance(target, Pipe):
+        return
+    older = older_pictures(target, names_of(target, info, num_frames))
+    if older:
+        yield (
+            f"`{folder_of(target)}` also holds {len(older)} older pictures, which stay: "
+            f"{ranges(older)}; delete them if they are of a longer run"
+        )
 
 
 @contextlib.contextmanager

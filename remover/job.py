@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from remover import device, files
+from remover import delivery, device, files
 from remover.config import CleanOptions
 from remover.masking import Masks, make_masks
 from remover.pixels import thumbnail
@@ -98,7 +98,7 @@ def prepared(
                 budget_bytes=device.picture_budget(),
             )
             warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
-            warnings += output_plan.warnings if output_plan else ()
+            warnings += _of_output(output_plan, target, info, index)
             for message in warnings:
                 progress.warn(message)
             for message in masks.segmentation.notes:
@@ -141,6 +141,17 @@ def _planned(info: VideoInfo, target: Target, options: CleanOptions) -> OutputPl
         lossless=options.lossless,
         container=options.format,
     )
+
+
+def _of_output(
+    plan: OutputPlan | None, target: Target | None, info: VideoInfo, index: FrameIndex
+) -> tuple[str, ...]:
+    """What is to be said of how the output differs, and of what lies where it goes."""
+    if plan is None or target is None:
+        return ()
+    if not plan.is_sequence:
+        return plan.warnings
+    return (*plan.warnings, *delivery.leftovers(target, info, index.num_frames))
 
 
 def _scan(reader: FrameSource, info: VideoInfo, progress: Progress) -> tuple[Shot, ...]:

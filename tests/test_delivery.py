@@ -74,6 +74,22 @@ def test_other_files_in_the_folder_stay(shot, tmp_path):
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
 
+def test_pictures_of_a_longer_run_are_named(shot, tmp_path):
+    folder, clip = shot
+    target = tmp_path / "out" / "%04d.png"
+    target.parent.mkdir()
+    for number in (99, *range(105, 113)):
+        (target.parent / f"{number:04d}.png").touch()
+    options = {"box": [clip.box], "tracker": "none", "overwrite": True}
+    report = remover.clean(folder, target, **options)
+    (text,) = (text for text in report.warnings if "older" in text)
+    assert "5 older pictures, which stay: `0099.png`, `0109.png` to `0112.png`;" in text
+    assert len(list(target.parent.iterdir())) == 13
+    for number in (99, *range(109, 113)):
+        (target.parent / f"{number:04d}.png").unlink()
+    assert not remover.clean(folder, target, **options).warnings
+
+
 def test_a_failed_run_leaves_no_pictures(shot, tmp_path, monkeypatch):
     folder, clip = shot
 

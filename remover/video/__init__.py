@@ -20,7 +20,10 @@ from remover.video.stills import (
     has_pictures,
     is_pictures_target,
     is_sequence,
+    names_of,
     natural_key,
+    older_pictures,
+    ranges,
 )
 from remover.video.values import Damage, Frame, FrameIndex, FrameSource, Written
 from remover.video.verify import Verified, verify
@@ -47,9 +50,12 @@ __all__ = [
     "is_video_name",
     "layout_of",
     "look_at",
+    "names_of",
     "natural_key",
+    "older_pictures",
     "plan_output",
     "probe",
+    "ranges",
     "read_gray",
     "reader_of",
     "shown_size",

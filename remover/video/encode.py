@@ -39,7 +39,7 @@ from remover.video.containers import (
 from remover.video.facts import RANGE_FULL, RANGE_LIMITED
 from remover.video.floats import TRANSFER_SRGB
 from remover.video.notes import codec_notes, feature_notes, format_notes
-from remover.video.pipe import Target
+from remover.video.pipe import Pipe, Target
 from remover.video.sources import open_input
 from remover.video.stills import CODECS, is_pattern_name, is_pictures_target
 
@@ -123,7 +123,7 @@ def plan_output(
     notes = [
         *codec_notes(info, encoder, codec, muxer),
         *format_notes(info, pixel_format, layout),
-        *feature_notes(info, encoder, muxer),
+        *feature_notes(info, encoder, muxer, is_pipe=isinstance(path, Pipe)),
         *(message for s in streams if (message := s.message(muxer))),
     ]
     return OutputPlan(

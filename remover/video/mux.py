@@ -13,7 +13,13 @@ from av.container import InputContainer, OutputContainer
 
 from remover.types import Orientation, VideoInfo
 from remover.video.codecs import BY_NAME
-from remover.video.containers import MOV_FAMILY, TIMECODED, kept_file_tags, kept_stream_tags
+from remover.video.containers import (
+    EBML_MUXERS,
+    MOV_FAMILY,
+    TIMECODED,
+    kept_file_tags,
+    kept_stream_tags,
+)
 from remover.video.ebml import ROOM, set_aspect
 from remover.video.encode import OutputPlan, configure, encoder_clock
 from remover.video.errors import explained
@@ -129,7 +135,7 @@ class Writer:
 
     def _patches_aspect(self) -> bool:
         """Whether the library leaves the sample aspect ratio out and it must be put in."""
-        is_left_out = self._plan.container in ("matroska", "webm")
+        is_left_out = self._plan.container in EBML_MUXERS
         return is_left_out and self._info.sample_aspect != 1 and isinstance(self._path, Path)
 
     def _abort(self) -> None:

@@ -48,8 +48,17 @@ def _is_coarser(source: PixelLayout, target: PixelLayout) -> bool:
     )
 
 
-def feature_notes(info: VideoInfo, encoder: Encoder, muxer: str) -> Iterator[str]:
-    """What else of the source the output cannot keep."""
+def feature_notes(
+    info: VideoInfo, encoder: Encoder, muxer: str, *, is_pipe: bool = False
+) -> Iterator[str]:
+    """What else of the source the output cannot keep.
+
+    Args:
+        info: The source.
+        encoder: What writes the pictures.
+        muxer: FFmpeg's name of the container.
+        is_pipe: Whether it goes to a pipe, where a header cannot be put right at the end.
+    """
     if info.interlaced and not encoder.keeps_fields:
         yield f"`{encoder.codec}` codes interlaced pictures as if they were progressive"
     if info.hdr and encoder.name not in HDR_ENCODERS:
@@ -60,8 +69,9 @@ def feature_notes(info: VideoInfo, encoder: Encoder, muxer: str) -> Iterator[str
         yield "AVI keeps no presentation times: frames are put on a grid of the frame rate"
     if muxer == "gif" and info.time_base.denominator != 100:
         yield "GIF keeps times in steps of 10 ms"
-    if info.sample_aspect != 1 and not keeps_aspect(muxer, encoder.codec):
+    if info.sample_aspect != 1 and not keeps_aspect(muxer, encoder.codec, is_pipe=is_pipe):
         what = f"the sample aspect ratio {info.sample_aspect}"
-        yield f"`{encoder.codec}` in {muxer} cannot keep {what}"
+        where = f"{muxer} through a pipe" if is_pipe else muxer
+        yield f"`{encoder.codec}` in {where} cannot keep {what}"
     if info.num_chapters and muxer in ("gif", "avi", "mpegts", "flv", "webm"):
         yield f"{muxer} cannot keep the {info.num_chapters} chapters"
