@@ -65,9 +65,10 @@ def leftovers(target: Target, info: VideoInfo, num_frames: int) -> Iterator[str]
         return
     older = older_pictures(target, names_of(target, info, num_frames))
     if older:
+        count = "an older picture" if len(older) == 1 else f"{len(older)} older pictures"
         yield (
-            f"`{folder_of(target)}` also holds {len(older)} older pictures, which stay: "
-            f"{ranges(older)}; delete them if they are of a longer run"
+            f"beside the new ones, `{folder_of(target)}` keeps {count}: {ranges(older)}; "
+            "delete what is left of a longer run"
         )
 
 

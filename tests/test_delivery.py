@@ -83,7 +83,7 @@ def test_pictures_of_a_longer_run_are_named(shot, tmp_path):
     options = {"box": [clip.box], "tracker": "none", "overwrite": True}
     report = remover.clean(folder, target, **options)
     (text,) = (text for text in report.warnings if "older" in text)
-    assert "5 older pictures, which stay: `0099.png`, `0109.png` to `0112.png`;" in text
+    assert "keeps 5 older pictures: `0099.png`, `0109.png` to `0112.png`;" in text
     assert len(list(target.parent.iterdir())) == 13
     for number in (99, *range(109, 113)):
         (target.parent / f"{number:04d}.png").unlink()

@@ -181,8 +181,8 @@ def look_through(pictures: Sequence[Path]) -> tuple[Header, tuple[str, ...]]:
     small = sum(h.box("dataWindow") != h.box("displayWindow") for h in headers)
     if small:
         notes.append(
-            f"{small} pictures have data in a part of their display window only; the rest is read "
-            "as 0"
+            f"the data window is smaller than the display window in {small} of {len(headers)} "
+            "pictures; the rest is read, and written, as 0"
         )
     return headers[0], tuple(notes)
 

@@ -125,7 +125,7 @@ def test_a_small_data_window_is_named_and_filled_with_0(shoot, tmp_path):
     source = shoot({c: any_floats(4) for c in "RGB"}, data=(2, 3, 31, 22), display=(0, 0, 39, 29))
     info = look_at(source)
     assert info.size == Size(30, 40)
-    assert "1 pictures have data in a part" in info.warnings[0]
+    assert "in 1 of 1 pictures" in info.warnings[0]
     passed(source, tmp_path / "out", tmp_path / "part")
     found = next(iter(reader_of(look_at(tmp_path / "part")).scan())).planes[2]
     assert found[3:23, 2:32].tobytes() == any_floats(4).tobytes()
