@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 if TYPE_CHECKING:
+    from remover.progress import Progress
     from remover.report import Report
-    from remover.types import Progress, Prompt
+    from remover.types import Prompt
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Given: TypeAlias = str | Sequence[float]

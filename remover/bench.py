@@ -17,9 +17,10 @@ from remover.errors import InputError
 from remover.files import work_folder
 from remover.metrics import Score, Scorer
 from remover.preview import write_png
+from remover.progress import Silent
 from remover.prompts import parse_box, parse_mask
 from remover.segment import MaskStore, load_masks, segment
-from remover.types import RGB, Mask, MaskPrompt, Prompt, Shot, Silent, VideoInfo
+from remover.types import RGB, Mask, MaskPrompt, Prompt, Shot, VideoInfo
 from remover.video import Reader, RgbPictures, probe
 
 COLUMNS = (

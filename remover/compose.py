@@ -13,18 +13,9 @@ from remover.errors import VerifyError
 from remover.fill import ShotFill, Survey, survey, surveyed
 from remover.job import Job
 from remover.plan import cut_to
+from remover.progress import Progress
 from remover.region import Region
-from remover.types import (
-    COPIED,
-    PAINTED,
-    UNTOUCHED,
-    Filled,
-    Patch,
-    Progress,
-    Shot,
-    VideoInfo,
-    Window,
-)
+from remover.types import COPIED, PAINTED, UNTOUCHED, Filled, Patch, Shot, VideoInfo, Window
 from remover.video import Frame, Target, Written, writer_of
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from remover.errors import InputError, UsageError
+from remover.errors import InputError, UsageError, nearest
 from remover.options import (
     OBJECT_KEYS,
     RIVALS,
@@ -24,7 +24,6 @@ from remover.options import (
     all_options,
     from_text,
     from_toml,
-    nearest,
     options_of,
 )
 from remover.prompts import MAX_OBJECT_ID

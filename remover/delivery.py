@@ -9,8 +9,21 @@ from remover import files
 from remover.config import CleanOptions
 from remover.errors import OutputError, UsageError
 from remover.journal import was_published
-from remover.types import Progress
-from remover.video import Pipe, Target, folder_of, has_pictures, is_pictures_target, is_sequence
+from remover.progress import Progress
+from remover.types import VideoInfo
+from remover.video import (
+    FrameIndex,
+    Pipe,
+    Target,
+    folder_of,
+    has_pictures,
+    info_of_part,
+    is_pictures_target,
+    is_sequence,
+    names_of,
+    older_pictures,
+    ranges,
+)
 from remover.workplace import folder_for
 
 SIDE_PICTURES = "%05d.png"
@@ -83,6 +96,30 @@ def check(target: Target, source: Path, options: CleanOptions) -> None:
         )
     else:
         files.check_target(target, source, overwrite=options.overwrite)
+
+
+def leftovers(target: Target, info: VideoInfo, written: FrameIndex) -> Iterator[str]:
+    """Name the pictures of an earlier run that stay among those of this one.
+
+    They are nobody's to delete but the user's, and a player would show them as the end of the
+    shot.
+
+    Args:
+        target: An output that is an image sequence.
+        info: The source.
+        written: Its frames.
+    """
+    if isinstance(target, Pipe):
+        return
+    older = older_pictures(
+        target, names_of(target, info_of_part(info, written), written.num_frames, written.first)
+    )
+    if older:
+        count = "an older picture" if len(older) == 1 else f"{len(older)} older pictures"
+        yield (
+            f"beside the new ones, `{folder_of(target)}` keeps {count}: {ranges(older)}; "
+            "delete what is left of a longer run"
+        )
 
 
 @contextlib.contextmanager

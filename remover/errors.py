@@ -13,6 +13,8 @@
     └── Interrupted   130   stopped by SIGINT (143 by SIGTERM)
 """
 
+import difflib
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import ClassVar
 
@@ -101,3 +103,11 @@ class Interrupted(RemoverError):  # noqa: N818 - what happened, not an error of 
         """Keep which signal stopped the run as its exit code."""
         super().__init__("stopped")
         self.exit_code = exit_code
+
+
+def nearest(
+    word: str, known: Mapping[str, object] | tuple[str, ...], *, likeness: float = 0.6
+) -> str | None:
+    """The known word that ``word`` was probably meant to be, if one is like it (0 to 1)."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
+    return close[0] if close else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from remover import device, keys, maskcache, workplace
+from remover import delivery, device, keys, maskcache, workplace
 from remover.byhand import ByHand, by_hand
 from remover.companions import Companion, plan_companions
 from remover.config import CleanOptions
@@ -16,11 +16,12 @@ from remover.keys import Key
 from remover.masking import Masks, make_masks
 from remover.pixels import thumbnail
 from remover.plan import cut_to, make_plan
+from remover.progress import Progress
 from remover.region import GROWTH_GIVEN, GROWTH_TRACKED, Region
 from remover.resolve import check_prompts, frame_range, with_handles
 from remover.segment import Choice, MaskStore, Sam2, choose
 from remover.shots import ShotFinder
-from remover.types import Plan, Progress, Prompt, Shot, VideoInfo
+from remover.types import Plan, Prompt, Shot, VideoInfo
 from remover.video import (
     FrameIndex,
     FrameSource,
@@ -106,12 +107,12 @@ def prepared(
         index = reader.index
         frames = frame_range(options.start, options.end, index)
         written, short = _written(options, frames, index)
-        pictures = RgbPictures(reader)
+        pictures, seen = RgbPictures(reader), RgbPictures(reader, shown=True)
         hand = enter(by_hand(prompts, info, index, frames.start, journal.folder))
         store, facts = _store(journal.folder, info, index, masks_key, progress)
         enter(store)
         masks = make_masks(
-            pictures,
+            seen,
             info,
             index,
             prompts,
@@ -131,7 +132,7 @@ def prepared(
         journal.keep_plan(plan)
         warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
         warnings += (*hand.doubts(plan), *_idle_objects(prompts, options))
-        warnings += (output_plan.warnings if output_plan else ()) + short
+        warnings += (*_of_output(output_plan, target, info, written), *short)
         _say(progress, warnings, masks.segmentation.notes)
         yield Job(
             info=info,
@@ -219,6 +220,17 @@ def _written(
         return index, ()
     part, message = with_handles(frames, options.handles, index.num_frames)
     return index.part(part.start, part.stop), (message,) if message else ()
+
+
+def _of_output(
+    plan: OutputPlan | None, target: Target | None, info: VideoInfo, written: FrameIndex
+) -> tuple[str, ...]:
+    """What is to be said of how the output differs, and of what lies where it goes."""
+    if plan is None or target is None:
+        return ()
+    if not plan.is_sequence:
+        return plan.warnings
+    return (*plan.warnings, *delivery.leftovers(target, info, written))
 
 
 def _scan(info: VideoInfo, progress: Progress) -> tuple[FrameSource, tuple[Shot, ...]]:

@@ -9,17 +9,10 @@ import numpy as np
 from remover.config import CleanOptions
 from remover.errors import InputError
 from remover.plan import cut_to
+from remover.progress import Progress
 from remover.resolve import frame_of, point_prompts
 from remover.segment import Choice, MaskStore, load_masks, read_mask_image, segment
-from remover.types import (
-    MaskPrompt,
-    PointPrompt,
-    Progress,
-    Prompt,
-    Segmentation,
-    Shot,
-    VideoInfo,
-)
+from remover.types import MaskPrompt, PointPrompt, Prompt, Segmentation, Shot, VideoInfo
 from remover.video import FrameIndex, RgbPictures
 
 

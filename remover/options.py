@@ -1,7 +1,6 @@
 """The options with defaults and ranges; their docstrings become help text and documentation."""
 
 import ast
-import difflib
 import inspect
 import math
 import re
@@ -13,7 +12,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn
 
-from remover.errors import UsageError
+from remover.errors import UsageError, nearest
 from remover.prompts import MAX_OBJECT_ID, parse_moment
 from remover.types import Moment
 
@@ -346,14 +345,6 @@ def _rate(text: str) -> Fraction | None:
         broadcast = Fraction(math.ceil(value) * 1000, 1001)
         value = broadcast if abs(broadcast - value) < Fraction(1, 200) else value
     return value if 0 < value <= MAX_RATE else None
-
-
-def nearest(
-    word: str, known: Mapping[str, object] | tuple[str, ...], *, likeness: float = 0.6
-) -> str | None:
-    """The known word that ``word`` was probably meant to be, if one is like it (0 to 1)."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
-    return close[0] if close else None
 
 
 def _refuse(option: Option, value: object, subject: str) -> NoReturn:

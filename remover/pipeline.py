@@ -22,10 +22,11 @@ from remover.config import CleanOptions
 from remover.errors import OutputError
 from remover.fill import PAINTER, PAINTER_LICENCE
 from remover.job import Job, prepared
+from remover.progress import Progress, Silent
 from remover.report import Promises, Report, versions
 from remover.segment import write_mask_folder
-from remover.types import Moment, Progress, Prompt, Shot, Silent
-from remover.video import GrayWriter, Pipe, Target, is_video_name, verify_output
+from remover.types import Moment, Prompt, Shot
+from remover.video import GrayWriter, Pipe, RgbPictures, Target, is_video_name, verify_output
 
 NO_SIDES: Mapping[str, Path] = MappingProxyType({})
 
@@ -168,6 +169,7 @@ def preview(
     began = time.monotonic()
     files.check_target(sheet, source, overwrite=options.overwrite)
     with prepared(source, prompts, options, progress or Silent(), None) as job:
+        pictures = RgbPictures(job.reader, shown=True)
         first, stop = job.frames
         has_mask = [
             first <= i < stop and not job.store.is_empty(i) for i in range(job.index.num_frames)
@@ -176,7 +178,7 @@ def preview(
         hand = job.hand
 
         def get_tile(i: int) -> Any:
-            picture = next(iter(job.pictures.read(i, i + 1)))
+            picture = next(iter(pictures.read(i, i + 1)))
             label = f"{i}  {float(job.index.time_of(i)):.2f} s"
             marked = [
                 (store.mask(i), tint)

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from remover import linear
 from remover.types import RGB, Colour, Mask, PixelLayout, Rect, Size
 
 Plane = npt.NDArray[Any]
-"""uint8 or uint16 samples."""
+"""uint8, uint16, float16 or float32 samples."""
 
 Float = npt.NDArray[np.float32]
 
@@ -149,8 +150,14 @@ def _whole(planes: Sequence[Plane], layout: PixelLayout) -> Rect:
 def to_rgb(
     planes: Sequence[Plane], layout: PixelLayout, colour: Colour, rect: Rect | None = None
 ) -> Float:
-    """R'G'B' of ``rect`` (default: all) as float32 (H, W, 3), 1.0 nominal white, not clipped."""
-    stacked = _stacked(planes, layout, rect or _whole(planes, layout)).astype(np.float32)
+    """R'G'B' of ``rect`` (default: all) as float32 (H, W, 3), 1.0 nominal white, not clipped.
+
+    Of float samples it is their levels on the curve of ``linear``.
+    """
+    area = rect or _whole(planes, layout)
+    if layout.is_float:
+        return np.dstack([linear.encoded(part) for part in _parts(planes, layout, area)])
+    stacked = _stacked(planes, layout, area).astype(np.float32)
     if layout.family == "yuv":
         return cv2.transform(stacked, _to_rgb_matrix(layout, colour)).astype(np.float32)
     black, span, _, _ = _levels(layout, colour)
@@ -170,6 +177,20 @@ def picture(
     return from_float(to_rgb(planes, layout, colour, area), layout.bit_depth)
 
 
+def shown(planes: Sequence[Plane], layout: PixelLayout, colour: Colour) -> RGB:
+    """``picture`` for whoever looks at it: float samples as sRGB, others as they are."""
+    if not layout.is_float:
+        return picture(planes, layout, colour)
+    parts = _parts(planes, layout, _whole(planes, layout))
+    return from_float(np.dstack([linear.shown(part) for part in parts]), layout.bit_depth)
+
+
+def _parts(planes: Sequence[Plane], layout: PixelLayout, rect: Rect) -> list[Plane]:
+    """The components R, G and B of ``rect``; of a gray picture three times the same."""
+    which = (0, 0, 0) if layout.family == "gray" else (0, 1, 2)
+    return [component(planes, layout, c)[rect.slices] for c in which]
+
+
 def thumbnail(
     planes: Sequence[Plane], layout: PixelLayout, colour: Colour, width: int
 ) -> npt.NDArray[np.uint8]:
@@ -177,22 +198,24 @@ def thumbnail(
     whole = _whole(planes, layout)
     small_width = min(width, whole.right)
     small = (small_width, max(1, round(whole.bottom * small_width / whole.right)))
-    which = (0, 0, 0) if layout.family == "gray" else (0, 1, 2)
+    readable = linear.visible if layout.is_float else _as_float
     parts = [
-        cv2.resize(
-            np.ascontiguousarray(component(planes, layout, c)).astype(np.float32),
-            small,
-            interpolation=cv2.INTER_AREA,
-        )
-        for c in which
+        cv2.resize(readable(np.ascontiguousarray(part)), small, interpolation=cv2.INTER_AREA)
+        for part in _parts(planes, layout, whole)
     ]
     stacked = cv2.merge(parts)
+    if layout.is_float:
+        return np.asarray(from_float(linear.shown(stacked), 8), np.uint8)
     if layout.family == "yuv":
         rgb = cv2.transform(stacked, _to_rgb_matrix(layout, colour))
     else:
         black, span, _, _ = _levels(layout, colour)
         rgb = (stacked - black) / span
     return np.asarray(from_float(rgb.astype(np.float32), 8), np.uint8)
+
+
+def _as_float(plane: Plane) -> Float:
+    return plane.astype(np.float32)
 
 
 def from_float(rgb: Float, bit_depth: int) -> RGB:
@@ -205,44 +228,6 @@ def from_float(rgb: Float, bit_depth: int) -> RGB:
 def white(picture: RGB) -> float:
     """The level of nominal white of a picture: 255 or 65535."""
     return float(np.iinfo(picture.dtype).max)
-
-
-def bounds(mask: npt.NDArray[np.generic]) -> Rect | None:
-    """The smallest rectangle that holds every nonzero pixel of ``mask`` (H, W), or None."""
-    x, y, width, height = cv2.boundingRect((mask != 0).astype(np.uint8))
-    return Rect(y, x, y + height, x + width) if width else None
-
-
-def dilate(mask: Mask, radius: int) -> Mask:
-    """``mask`` (H, W) grown by a disc of ``radius`` pixels; 0 leaves it as it is."""
-    box = bounds(mask)
-    if radius == 0 or box is None:
-        return mask.copy()
-    size = Size(*mask.shape)
-    area = box.grown(radius + 1, size)
-    grown = np.zeros_like(mask)
-    grown[area.slices] = _distance(mask[area.slices]) <= radius
-    return grown
-
-
-def feather(mask: Mask, radius: int) -> Float:
-    """Weights (H, W): 1 inside ``mask``, falling to 0 within ``radius`` pixels outside it."""
-    alpha = mask.astype(np.float32)
-    box = bounds(mask)
-    if radius == 0 or box is None:
-        return alpha
-    area = box.grown(radius + 1, Size(*mask.shape))
-    soft = 1.0 - _distance(mask[area.slices]) / np.float32(radius + 1)
-    alpha[area.slices] = np.maximum(soft, 0.0)
-    return alpha
-
-
-def _distance(mask: Mask) -> Float:
-    """Euclidean distance of each pixel to the nearest pixel inside the mask, 0 inside."""
-    outside = (~mask).astype(np.uint8)
-    return np.asarray(
-        cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32
-    )
 
 
 def compose(
@@ -263,7 +248,7 @@ def compose(
         layout: The pixel format.
         colour: Matrix and range of the samples.
         rect: Where ``rgb`` and ``alpha`` lie in the picture.
-        rgb: float32 (h, w, 3), 1.0 nominal white; values outside ``alpha`` are ignored.
+        rgb: float32 (h, w, 3) as ``to_rgb`` gives it; values outside ``alpha`` are ignored.
         alpha: float32 (h, w), 0 to 1.
     """
     if not (alpha > 0).any():
@@ -272,8 +257,11 @@ def compose(
     if layout.family == "yuv":
         _compose_yuv(planes, layout, colour, rect, rgb, alpha)
         return
-    black, span, _, _ = _levels(layout, colour)
-    values = rgb * np.float32(span) + np.float32(black)
+    if layout.is_float:
+        values = linear.decoded(rgb)
+    else:
+        black, span, _, _ = _levels(layout, colour)
+        values = rgb * np.float32(span) + np.float32(black)
     if layout.family == "gray":
         kr, kb = LUMA_WEIGHTS[colour.matrix]
         weights = np.array([kr, 1.0 - kr - kb, kb], np.float32)
@@ -330,10 +318,18 @@ def _block_sum(values: Float, dy: int, dx: int) -> Float:
 
 
 def _mix(target: Plane, values: Float, alpha: Float, layout: PixelLayout) -> None:
-    """Write the rounded mix of ``target`` and ``values`` where ``alpha`` is above 0."""
+    """Write the rounded mix of ``target`` and ``values`` where ``alpha`` is above 0.
+
+    Where a float sample is no finite number there is nothing to mix with.
+    """
     inside = alpha > 0
     source = target[inside].astype(np.float32)
+    if layout.is_float:
+        source = np.where(np.isfinite(source), source, values[inside])
     mixed = source + alpha[inside] * (values[inside] - source)
+    if layout.is_float:
+        target[inside] = mixed.astype(target.dtype)
+        return
     top = (1 << layout.bit_depth) - 1
     target[inside] = np.clip(np.rint(mixed), 0, top).astype(target.dtype)
 
@@ -362,11 +358,18 @@ def changed_outside(
     for c in range(num_components):
         old, new = component(before, layout, c), component(after, layout, c)
         is_alpha = layout.has_alpha and c == num_components - 1
-        changed = old != new
+        changed = _bits(old) != _bits(new)
         if not changed.any():
             continue
         total += int((changed & ~_footprint(allowed, layout, c, is_alpha=is_alpha)).sum())
     return total
+
+
+def _bits(plane: Plane) -> Plane:
+    """Samples as whole numbers that are equal where the bits are: NaN is not equal to itself."""
+    if plane.dtype.kind != "f":
+        return plane
+    return plane.view(np.uint16 if plane.dtype.itemsize == 2 else np.uint32)
 
 
 def _footprint(allowed: Mask, layout: PixelLayout, c: int, *, is_alpha: bool) -> Mask:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from remover.errors import InputError
-from remover.pixels import bounds, dilate, feather
+from remover.masks import bounds, dilate, feather
 from remover.segment import MaskStore
 from remover.types import Mask, Rect, Shot
 

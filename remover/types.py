@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     RGB = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-    """A picture (H, W, 3), R'G'B'; 255 or 65535 is the nominal white."""
+    """A picture (H, W, 3), R'G'B'; 255 or 65535 is the nominal white (of float samples, the top
+    of the curve in ``linear``)."""
 
     Mask = npt.NDArray[np.bool_]
     """A mask (H, W); True is inside."""
@@ -156,7 +157,8 @@ class PixelLayout:
 
     A planar format has one (H, W) array a component in ``planes``, chroma ones smaller by the
     shifts. A packed one has a single (H, W, channels) array. ``order`` gives, for Y, U, V
-    (or R, G, B, or gray) and then alpha, the index of the plane or of the channel.
+    (or R, G, B, or gray) and then alpha, the index of the plane or of the channel. Float samples
+    are linear in light, 1.0 is white, and have 16 bits (half) or 32.
     """
 
     name: str
@@ -167,6 +169,12 @@ class PixelLayout:
     chroma_shift_y: int = 0
     chroma_shift_x: int = 0
     has_alpha: bool = False
+    sample: Literal["integer", "float"] = "integer"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether samples are floating-point numbers."""
+        return self.sample == "float"
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,46 +384,3 @@ class Segmentation:
     """The sha256 of each weight file that was used, by the tracker's name."""
     cost: Cost = Cost()
     """What tracking takes beyond what every frame takes."""
-
-
-class Progress(Protocol):
-    """Where a run says how far it is; units are frames."""
-
-    def start(self, stage: str, total: int | None) -> None:
-        """Begin a stage of ``total`` frames (None: not known yet); ends the stage before it."""
-        ...
-
-    def advance(self, frames: int = 1) -> None:
-        """Count ``frames`` more of the stage as done."""
-        ...
-
-    def skip(self, frames: int = 1) -> None:
-        """Count ``frames`` more as done by an earlier run: they say nothing about the speed."""
-        ...
-
-    def note(self, message: str) -> None:
-        """Say something worth knowing."""
-        ...
-
-    def warn(self, message: str) -> None:
-        """Say something that the user should act upon."""
-        ...
-
-
-class Silent:
-    """A ``Progress`` that says nothing."""
-
-    def start(self, stage: str, total: int | None) -> None:
-        """Do nothing."""
-
-    def advance(self, frames: int = 1) -> None:
-        """Do nothing."""
-
-    def skip(self, frames: int = 1) -> None:
-        """Do nothing."""
-
-    def note(self, message: str) -> None:
-        """Do nothing."""
-
-    def warn(self, message: str) -> None:
-        """Do nothing."""

@@ -12,7 +12,7 @@ from remover.errors import OutputError, UsageError
 from remover.journal import Journal, facts_of, holds_work
 from remover.keys import Key, difference
 from remover.owner import Life, Owner
-from remover.types import Progress
+from remover.progress import Progress
 
 SUFFIX = ".remover"
 OWNER = "owner"

@@ -1,6 +1,8 @@
 """Fixtures for every test."""
 
 import os
+import struct
+import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -104,3 +106,80 @@ def make_clip(tmp_path_factory):
         return Clip(path, (4, height // 3, side, side), clean, masks)
 
     return make
+
+
+def exr_attribute(name: str, kind: str, value: bytes) -> bytes:
+    return b"%b\0%b\0%b%b" % (name.encode(), kind.encode(), struct.pack("<i", len(value)), value)
+
+
+def _exr_block(raw: bytes) -> bytes:
+    """Bytes as ZIP stores them: even and odd ones apart, then differences, then deflated."""
+    values = np.frombuffer(raw, np.uint8)
+    values = np.concatenate([values[::2], values[1::2]])
+    steps = np.diff(values, prepend=values[:1]) + np.uint8(128)
+    steps[0] = values[0]
+    small = zlib.compress(steps.tobytes())
+    return small if len(small) < len(raw) else raw
+
+
+def make_exr(
+    channels: dict[str, np.ndarray],
+    *,
+    is_zip: bool = False,
+    data: tuple[int, int, int, int] | None = None,
+    display: tuple[int, int, int, int] | None = None,
+    more: bytes = b"",
+    step: int = 1,
+    version: int = 2,
+) -> bytes:
+    """An OpenEXR file of one part.
+
+    Args:
+        channels: Arrays (H, W) of uint32, float16 or float32 by name.
+        is_zip: Whether it is compressed, 16 rows to a block.
+        data: The data window, by default at 0,0.
+        display: The display window, by default the same.
+        more: Further attributes, as ``exr_attribute`` gives them.
+        step: Pixels to a sample that the header claims.
+        version: Version and flags.
+    """
+    names = sorted(channels)
+    height, width = channels[names[0]].shape
+    data = data or (0, 0, width - 1, height - 1)
+    kinds = {"uint32": 0, "float16": 1, "float32": 2}
+    listed = b"".join(
+        name.encode() + b"\0" + struct.pack("<iB3xii", kinds[array.dtype.name], 0, step, step)
+        for name, array in sorted(channels.items())
+    )
+    head = struct.pack("<ii", 20000630, version) + b"".join(
+        [
+            exr_attribute("channels", "chlist", listed + b"\0"),
+            exr_attribute("compression", "compression", b"\3" if is_zip else b"\0"),
+            exr_attribute("dataWindow", "box2i", struct.pack("<4i", *data)),
+            exr_attribute("displayWindow", "box2i", struct.pack("<4i", *(display or data))),
+            exr_attribute("lineOrder", "lineOrder", b"\0"),
+            more,
+            b"\0",
+        ]
+    )
+    rows = 16 if is_zip else 1
+    blocks = []
+    for top in range(0, height, rows):
+        lines = range(top, min(top + rows, height))
+        raw = b"".join(channels[name][y].tobytes() for y in lines for name in names)
+        body = _exr_block(raw) if is_zip else raw
+        blocks.append(struct.pack("<ii", top + data[1], len(body)) + body)
+    starts = len(head) + 8 * len(blocks) + np.cumsum([0] + [len(b) for b in blocks[:-1]])
+    return head + starts.astype("<u8").tobytes() + b"".join(blocks)
+
+
+class Exr:
+    """The functions above, for tests."""
+
+    make = staticmethod(make_exr)
+    attribute = staticmethod(exr_attribute)
+
+
+@pytest.fixture
+def exr() -> Exr:
+    return Exr()

@@ -27,10 +27,10 @@ LAYERS = [
     {"segment", "fill", "shots"},
     {"video", "weights"},
     {"drawing"},
-    {"pixels", "plan", "device", "files", "records", "metrics", "config"},
+    {"pixels", "masks", "plan", "device", "files", "records", "metrics", "config"},
     {"options", "owner"},
-    {"geometry", "prompts"},
-    {"types"},
+    {"geometry", "prompts", "linear"},
+    {"types", "progress"},
     {"errors"},
     {"version"},
 ]

@@ -11,6 +11,7 @@ import pytest
 import remover
 from remover import delivery
 from remover.config import CleanOptions
+from remover.video import look_at, reader_of
 
 
 @pytest.fixture
@@ -73,6 +74,22 @@ def test_other_files_in_the_folder_stay(shot, tmp_path):
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
 
+def test_pictures_of_a_longer_run_are_named(shot, tmp_path):
+    folder, clip = shot
+    target = tmp_path / "out" / "%04d.png"
+    target.parent.mkdir()
+    for number in (99, *range(105, 113)):
+        (target.parent / f"{number:04d}.png").touch()
+    options = {"box": [clip.box], "tracker": "none", "overwrite": True}
+    report = remover.clean(folder, target, **options)
+    (text,) = (text for text in report.warnings if "older" in text)
+    assert "keeps 5 older pictures: `0099.png`, `0109.png` to `0112.png`;" in text
+    assert len(list(target.parent.iterdir())) == 13
+    for number in (99, *range(109, 113)):
+        (target.parent / f"{number:04d}.png").unlink()
+    assert not remover.clean(folder, target, **options).warnings
+
+
 def test_a_failed_run_leaves_no_pictures(shot, tmp_path, monkeypatch):
     folder, clip = shot
 
@@ -119,3 +136,41 @@ def test_a_folder_that_cannot_be_written_to_is_refused_first(shot, tmp_path):
     ]:
         with pytest.raises(remover.OutputError, match=message):
             delivery.check(target, folder, CleanOptions())
+
+
+def floats_of(folder: Path) -> list[list[np.ndarray]]:
+    reader = reader_of(look_at(folder))
+    return [list(frame.planes) for frame in reader.scan()]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_floats_outside_the_mask_are_identical_in_the_file(make_clip, exr, tmp_path, kind):
+    clip = make_clip(frames=6)
+    folder = tmp_path / "shot"
+    folder.mkdir()
+    rng = np.random.default_rng(3)
+    with av.open(str(clip.path)) as container:
+        for n, frame in enumerate(container.decode(video=0)):
+            light = (frame.to_ndarray(format="rgb24") / 255.0) ** 2.2 * 3
+            light += rng.normal(0, 0.02, light.shape)
+            light[0, :4] = np.array([np.nan, np.inf, -np.inf, -0.25])[:, None]
+            light[1, :4] = 600
+            channels = {c: np.ascontiguousarray(light[..., i], kind) for i, c in enumerate("RGB")}
+            channels["A"] = np.full(light.shape[:2], 0.75, kind)
+            picture = exr.make(channels, is_zip=True, more=exr.attribute("shot", "string", b"a1"))
+            (folder / f"{101 + n:05d}.exr").write_bytes(picture)
+    mask = tmp_path / "m.png"
+    cv2.imwrite(str(mask), clip.masks[0].astype(np.uint8) * 255)
+    report = remover.clean(folder / "%05d.exr", tmp_path / "out" / "%05d.exr", mask=[mask])
+    assert report.warnings == ()
+    assert report.promises.samples_changed_outside == 0
+    region = cv2.dilate(clip.masks[0].astype(np.uint8), np.ones((11, 11), np.uint8)) > 0
+    before, after = floats_of(folder), floats_of(tmp_path / "out")
+    assert len(after) == 6
+    for old, new in zip(before, after, strict=True):
+        for number, (a, b) in enumerate(zip(old, new, strict=True)):
+            assert b.dtype == kind
+            assert a[~region].tobytes() == b[~region].tobytes()
+            assert (a.tobytes() == b.tobytes()) == (number == 3)
+            assert np.isfinite(b[region]).all()
+    assert b"shot\0string" in (tmp_path / "out" / "00101.exr").read_bytes()

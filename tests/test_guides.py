@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,16 +38,21 @@ ALTERNATIVES = [
 
 
 @pytest.fixture
-def folder(make_clip, tmp_path):
+def folder(make_clip, exr, tmp_path):
     """A folder as the guide wants it, with a command `remover` beside it."""
     clip = make_clip(frames=4, audio=True)
     work = tmp_path / "work"
     (work / "shot").mkdir(parents=True)
+    (work / "light").mkdir()
     (work / "clip.mkv").write_bytes(clip.path.read_bytes())
     with av.open(str(clip.path)) as container:
         for number, frame in enumerate(container.decode(video=0), 1):
             picture = frame.to_ndarray(format="bgr24")
             cv2.imwrite(str(work / "shot" / f"{number:05d}.png"), picture)
+            light = (picture / 255.0).astype(np.float16)
+            planes = {c: np.ascontiguousarray(light[..., i]) for i, c in enumerate("BGR")}
+            (work / "light" / f"{number:05d}.exr").write_bytes(exr.make(planes))
+    cv2.imwrite(str(work / "m.png"), clip.masks[0].astype("uint8") * 255)
     (tmp_path / "bin").mkdir()
     script = tmp_path / "bin" / "remover"
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m remover "$@"\n')
@@ -105,13 +111,15 @@ def test_a_command_of_the_readme_or_of_a_guide_about_one_thing(line, folder, mak
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
 def test_the_commands_of_the_pipelines_guide(folder):
     found = commands("pipelines.md")
-    assert len(found) == 4
+    assert len(found) == 5
     done = shell("\n".join(found), folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     pictures = [f"{n:05d}.png" for n in range(1, 5)]
     assert sorted(p.name for p in (folder / "out").iterdir()) == pictures
     assert sorted(p.name for p in (folder / "shot.clean").iterdir()) == pictures
+    floats = [f"{n:05d}.exr" for n in range(1, 5)]
+    assert sorted(p.name for p in (folder / "plates").iterdir()) == floats
     assert [p.name for p in sorted((folder / "frames").iterdir())] == [
         f"{n:04d}.tif" for n in range(4)
     ]

@@ -13,6 +13,11 @@ YUV = [
     PixelLayout("yuva420p", "yuv", 8, True, (0, 1, 2, 3), 1, 1, True),
     PixelLayout("yuv410p", "yuv", 8, True, (0, 1, 2), 2, 2),
 ]
+FLOATS = [
+    PixelLayout("gbrapf32le", "rgb", 32, True, (2, 0, 1, 3), has_alpha=True, sample="float"),
+    PixelLayout("gbrpf16le", "rgb", 16, True, (2, 0, 1), sample="float"),
+    PixelLayout("grayf16le", "gray", 16, True, (0,), sample="float"),
+]
 OTHER = [
     PixelLayout("rgb24", "rgb", 8, False, (0, 1, 2)),
     PixelLayout("bgra", "rgb", 8, False, (2, 1, 0, 3), has_alpha=True),
@@ -116,27 +121,6 @@ def test_a_picture_is_the_rounded_clipped_float_picture(layout):
     assert np.abs(quick.astype(int) - exact.astype(int)).max() <= 1
 
 
-@given(st.integers(0, 12), st.integers(0, 6), st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
-def test_growing_and_softening_only_add(radius, soft, seed):
-    mask = np.random.default_rng(seed).random((30, 40)) > 0.97
-    grown = pixels.dilate(mask, radius)
-    assert (grown >= mask).all()
-    assert radius or np.array_equal(grown, mask)
-    alpha = pixels.feather(grown, soft)
-    assert (alpha[grown] == 1).all()
-    assert ((alpha > 0) == pixels.dilate(grown, soft)).all() or soft > 0
-    assert alpha.min() >= 0
-    assert soft or np.array_equal(alpha > 0, grown)
-
-
-def test_dilation_is_a_disc_of_its_radius():
-    mask = np.zeros((21, 21), bool)
-    mask[10, 10] = True
-    y, x = np.mgrid[:21, :21] - 10
-    assert np.array_equal(pixels.dilate(mask, 5), np.hypot(y, x) <= 5)
-
-
 def test_thumbnail_keeps_colour_and_shape():
     layout = YUV[0]
     planes = [np.full((90, 160), 63, np.uint8), np.full((45, 80), 102, np.uint8)]
@@ -146,6 +130,61 @@ def test_thumbnail_keeps_colour_and_shape():
     assert np.abs(small.astype(int) - [255, 0, 0]).max() <= 3
 
 
-def test_bounds_of_nothing_is_none():
-    assert pixels.bounds(np.zeros((3, 4), bool)) is None
-    assert pixels.bounds(np.eye(3, 4, dtype=bool)) == Rect(0, 0, 3, 3)
+def any_floats(layout: PixelLayout, size: Size, seed: int) -> list[np.ndarray]:
+    """Planes of any bits: NaN, infinities and denormals are among them."""
+    whole, kind = (np.uint16, np.float16) if layout.bit_depth == 16 else (np.uint32, np.float32)
+    rng = np.random.default_rng(seed)
+    top = 1 << layout.bit_depth
+    return [rng.integers(0, top, size, dtype=whole).view(kind) for _ in layout.order]
+
+
+@pytest.mark.parametrize("layout", FLOATS, ids=lambda layout: layout.name)
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_floats_outside_the_mask_keep_their_bits(layout, seed):
+    size, rect = Size(12, 17), Rect(2, 3, 9, 14)
+    planes = any_floats(layout, size, seed)
+    before = [plane.copy() for plane in planes]
+    rng = np.random.default_rng(seed)
+    alpha = (rng.random(rect.size) * (rng.random(rect.size) > 0.5)).astype(np.float32)
+    alpha[0, 0] = 1
+    rgb = rng.random((*rect.size, 3)).astype(np.float32)
+    pixels.compose(planes, layout, Colour("rgb", full_range=True), rect, rgb, alpha)
+    region = np.zeros(size, bool)
+    region[rect.slices] = alpha > 0
+    for number, (old, new) in enumerate(zip(before, planes, strict=True)):
+        assert old[~region].tobytes() == new[~region].tobytes()
+        is_alpha = layout.has_alpha and number == layout.order[-1]
+        assert is_alpha == (old.tobytes() == new.tobytes())
+        assert is_alpha or np.isfinite(new[region]).all()
+    assert pixels.changed_outside(before, planes, layout, rect, alpha > 0) == 0
+    assert pixels.changed_outside(before, before, layout, rect, alpha > 0) == 0
+    other = [plane.copy() for plane in planes]
+    other[-1].view(f"u{other[-1].itemsize}")[0, 0] ^= 1
+    assert pixels.changed_outside(before, other, layout, rect, alpha > 0) == 1
+
+
+@pytest.mark.parametrize("layout", FLOATS[:2], ids=lambda layout: layout.name)
+def test_a_fill_comes_back_as_the_light_it_was_copied_from(layout):
+    light = np.geomspace(1e-3, 900, 35, dtype=np.float32).reshape(5, 7)
+    light[0, 0] = -0.01
+    planes = [light.astype(np.float16 if layout.bit_depth == 16 else np.float32)] * 3
+    planes += [np.ones_like(planes[0])] * (len(layout.order) - 3)
+    levels = pixels.picture(planes, layout, Colour("rgb", full_range=True))
+    assert levels.dtype == np.uint16
+    target = [np.full_like(plane, np.nan) for plane in planes]
+    rgb = levels.astype(np.float32) / np.float32(65535)
+    whole = Rect(0, 0, 5, 7)
+    pixels.compose(target, layout, Colour("rgb", True), whole, rgb, np.ones((5, 7), np.float32))
+    for plane, source in zip(target[:3], planes[:3], strict=True):
+        assert np.allclose(plane, source, rtol=5e-4, atol=6e-5)
+
+
+def test_a_thumbnail_of_floats_is_srgb_whatever_they_hold():
+    layout = FLOATS[1]
+    planes = [np.full((40, 60), 0.5, np.float16) for _ in range(3)]
+    planes[0][:20], planes[0][0, :3] = 400, [np.nan, np.inf, -np.inf]
+    small = pixels.thumbnail(planes, layout, Colour("rgb", full_range=True), 6)
+    assert small.shape == (4, 6, 3)
+    assert small[-1, -1].tolist() == [188, 188, 188]
+    assert small[1, 1].tolist() == [188, 255, 188]

@@ -3,7 +3,7 @@ import pytest
 
 from remover.compose import FillTotals, composed, put_in
 from remover.errors import VerifyError
-from remover.pixels import bounds
+from remover.masks import bounds
 from remover.region import Region
 from remover.segment import MaskStore
 from remover.types import COPIED, PAINTED, Filled, Patch, Rect, Shot, Size

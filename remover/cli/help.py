@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from typer.core import TyperCommand, TyperGroup
 
 from remover.cli.arguments import DISPLAY, INPUT, MASK, OUTPUT, QUALITY
-from remover.errors import UsageError
-from remover.options import all_options, nearest
+from remover.errors import UsageError, nearest
+from remover.options import all_options
 
 WIDTH = 80
 COLUMN = 26

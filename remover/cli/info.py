@@ -1,5 +1,6 @@
 """``remover info``: what this machine, this install and a file are."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +9,7 @@ import typer
 
 from remover.cli import arguments as flag
 from remover.cli.console import SCHEMA, Console
-from remover.cli.session import configure, running
+from remover.cli.session import PIPE, configure, refuse_terminal, running, spooled
 from remover.config import PROJECT_FILE, template, user_file
 from remover.options import CHOICES
 from remover.version import __version__
@@ -21,6 +22,8 @@ HELP = """Show what this machine, this install and a file are.
 Examples:
   remover info
   remover info clip.mp4 --json
+  remover info shot/%05d.exr
+  cat clip.mkv | remover info -
   remover info --config-template > remover.toml
 """
 
@@ -28,7 +31,8 @@ Source = Annotated[
     Path | None,
     typer.Argument(
         metavar="INPUT",
-        help="A video to look at.",
+        help="A video to look at, an image sequence as `shot/%05d.png` or its folder, or `-` for "
+        "the standard input.",
         rich_help_panel=flag.INPUT,
     ),
 ]
@@ -60,8 +64,14 @@ def info(
         console.data(template())
         return
     configure(console, locals())
-    with running(console):
-        facts = gather(source)
+    is_piped = source is not None and str(source) == PIPE
+    if is_piped:
+        refuse_terminal(console, "info -")
+    with running(console), contextlib.ExitStack() as stack:
+        path = stack.enter_context(spooled(console)) if is_piped else source
+        facts = gather(path)
+        if is_piped:
+            facts["file"]["path"] = PIPE
     if console.display.json:
         console.data_json({"schema": SCHEMA, **facts})
     else:
@@ -72,11 +82,11 @@ def gather(source: Path | None) -> dict[str, Any]:
     """Facts as plain values: ``file`` (None without ``source``), ``machine``, ``install``.
 
     Raises:
-        InputError: The file cannot be read as a video.
+        InputError: It cannot be read as a video or an image sequence.
     """
-    from remover.video import probe
+    from remover.video import look_at
 
-    file = None if source is None else describe(probe(source))
+    file = None if source is None else describe(look_at(source))
     return {"file": file, "machine": _machine(), "install": _install()}
 
 

@@ -18,8 +18,14 @@ from remover.cli.mask import HELP as MASK_HELP
 from remover.cli.mask import mask
 from remover.cli.signals import stoppable
 from remover.config import is_completing
-from remover.errors import DeviceError, ExitCode, Interrupted, RemoverError, UsageError
-from remover.options import nearest
+from remover.errors import (
+    DeviceError,
+    ExitCode,
+    Interrupted,
+    RemoverError,
+    UsageError,
+    nearest,
+)
 from remover.version import __version__
 
 PROGRAM = "remover"

@@ -90,11 +90,8 @@ def understand(console: Console, given: Mapping[str, Any]) -> Request:
 
 def _check_pipes(console: Console, request: Request, *, writes: bool) -> None:
     """Refuse what cannot come from stdin or go to stdout."""
-    if request.is_piped_in and console.is_terminal(0):
-        raise UsageError(
-            "`INPUT` is `-`, but the standard input is a terminal",
-            hint="pipe a video in, as `cat clip.mkv | remover clean - --box ... -o out.mkv`",
-        )
+    if request.is_piped_in:
+        refuse_terminal(console, "clean - --box ... -o out.mkv")
     if request.is_piped_in and request.output is None and writes:
         raise UsageError(
             "`INPUT` is `-`, so no name for the output follows from it",
@@ -112,6 +109,37 @@ def _check_pipes(console: Console, request: Request, *, writes: bool) -> None:
             "`--output` is `-`, but the standard output is a terminal",
             hint="pipe it into a program, as `... -o - | ffprobe -`, or name a file",
         )
+
+
+def refuse_terminal(console: Console, example: str) -> None:
+    """Refuse to read a video that somebody would have to type.
+
+    Args:
+        console: Where the standard input is.
+        example: The arguments of a command that reads a pipe, for the hint.
+
+    Raises:
+        UsageError: The standard input is a terminal.
+    """
+    if console.is_terminal(0):
+        raise UsageError(
+            "`INPUT` is `-`, but the standard input is a terminal",
+            hint=f"pipe a video in, as `cat clip.mkv | remover {example}`",
+        )
+
+
+@contextlib.contextmanager
+def spooled(console: Console) -> Iterator[Path]:
+    """A private file with what the standard input gives, removed when the block ends.
+
+    Raises:
+        InputError: Nothing comes in.
+        OutputError: There is no room for the copy.
+    """
+    from remover import files
+
+    with files.work_folder() as folder:
+        yield files.spooled(console.input_stream(), folder)
 
 
 @contextlib.contextmanager
@@ -133,10 +161,8 @@ def connected(console: Console, request: Request) -> Iterator[tuple[Path, Any]]:
     if not request.is_piped_in:
         yield request.source, output
         return
-    from remover import files
-
-    with files.work_folder() as folder:
-        yield files.spooled(console.input_stream(), folder), output
+    with spooled(console) as copy:
+        yield copy, output
 
 
 def read_prompts(given: Mapping[str, Any]) -> tuple[Prompt, ...]:

@@ -18,7 +18,7 @@ from remover.fill.patch import SPECK, Painted, lay, paint_key
 from remover.fill.plates import PLATE_TRUST, as_sources, lay_plates
 from remover.fill.seam import Known, match_seam, membrane
 from remover.fill.survey import Survey, far_frames, surveyed
-from remover.pixels import bounds
+from remover.masks import bounds
 from remover.types import (
     COPIED,
     PAINTED,

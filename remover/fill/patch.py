@@ -15,7 +15,7 @@ from patchmatch import patch_match
 from remover.fill.align import Matrix
 from remover.fill.frames import Float, to_bytes
 from remover.fill.seam import Known, match_seam, membrane
-from remover.pixels import bounds
+from remover.masks import bounds
 from remover.types import Rect, Size
 
 RADIUS = 5

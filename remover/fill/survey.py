@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from remover.fill.align import Camera, View, is_still, step, view
 from remover.fill.frames import Frame, load
-from remover.types import Mask, Pictures, Progress, Shot, Window
+from remover.progress import Progress
+from remover.types import Mask, Pictures, Shot, Window
 
 MAX_FAR = 24
 """Frames kept from all over the shot at most."""

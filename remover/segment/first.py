@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from remover.errors import InputError
-from remover.pixels import bounds
+from remover.masks import bounds
 from remover.segment.appearance import Appearance, describe, halve
 from remover.segment.walk import Small
 from remover.types import Mask, Rect, Size

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from remover.progress import Progress
 from remover.segment.bank import Bank, Found, to_mask
 from remover.segment.first import Hints, nothing_found, start_frame
 from remover.segment.judgement import Judgement
 from remover.segment.propagate import add
 from remover.segment.sam2 import Network
 from remover.segment.store import MaskStore
-from remover.types import Mask, Pictures, Progress, Shot
+from remover.types import Mask, Pictures, Shot
 
 BORDER = 0.01
 """Width of the rim that counts as the border of the picture, as a share of its longer side."""

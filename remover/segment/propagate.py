@@ -17,13 +17,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from remover.progress import Progress
 from remover.segment.first import Hints, find, nothing_found, start_frame
 from remover.segment.judgement import Judgement
 from remover.segment.refine import enlarge
 from remover.segment.store import MaskStore
 from remover.segment.tracker import Step, Tracker
 from remover.segment.walk import Small, read_one, walk, work_size
-from remover.types import Labels, Mask, Pictures, Progress, Shot
+from remover.types import Labels, Mask, Pictures, Shot
 
 MENDED_TRUST = 0.9
 """Overlap with the truth to expect of a tracked mask that points have mended."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from remover.progress import Progress
 from remover.segment.appearance import Float
 from remover.segment.first import Hints
 from remover.segment.judgement import Judgement, Work
@@ -24,7 +25,7 @@ from remover.segment.likeness import (
 from remover.segment.refine import enlarge
 from remover.segment.store import MaskStore
 from remover.segment.walk import shrink
-from remover.types import Mask, Pictures, Progress, Shot, Size
+from remover.types import Mask, Pictures, Shot, Size
 
 NUM_VIEWS = 4
 """Most views from tracked frames."""

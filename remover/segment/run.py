@@ -10,6 +10,7 @@ import numpy as np
 
 from remover.device import is_out_of_memory
 from remover.errors import DeviceError, UsageError
+from remover.progress import Progress
 from remover.segment.boxes import fill_box, interpolate, key_boxes
 from remover.segment.choose import PREFIX, SIZES, Choice, Sam2
 from remover.segment.cost import sam2_cost
@@ -19,17 +20,7 @@ from remover.segment.propagate import UNSURE, ShotTrack, add, num_steps
 from remover.segment.refind import find_again
 from remover.segment.store import MaskStore
 from remover.segment.walk import work_size
-from remover.types import (
-    Cost,
-    Mask,
-    MaskPrompt,
-    Pictures,
-    PointPrompt,
-    Progress,
-    Segmentation,
-    Shot,
-    Size,
-)
+from remover.types import Cost, Mask, MaskPrompt, Pictures, PointPrompt, Segmentation, Shot, Size
 from remover.weights import sha256
 
 GAP = 3

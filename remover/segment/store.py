@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from remover import files
-from remover.pixels import bounds
+from remover.masks import bounds
 from remover.types import Labels, Mask, Rect, Size
 
 LEVEL = 1

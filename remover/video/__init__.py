@@ -14,7 +14,7 @@ from remover.video.gray import GrayWriter, read_gray
 from remover.video.layouts import layout_of
 from remover.video.look import look_at, reader_of, verify_output, writer_of
 from remover.video.mux import Writer
-from remover.video.part import plan_of_part
+from remover.video.part import info_of_part, plan_of_part
 from remover.video.pipe import Pipe, Target
 from remover.video.probe import probe, shown_size
 from remover.video.stills import (
@@ -22,7 +22,10 @@ from remover.video.stills import (
     has_pictures,
     is_pictures_target,
     is_sequence,
+    names_of,
     natural_key,
+    older_pictures,
+    ranges,
 )
 from remover.video.values import Damage, Frame, FrameIndex, FrameSource, Written
 from remover.video.verify import Verified, verify
@@ -45,16 +48,20 @@ __all__ = [
     "converted",
     "folder_of",
     "has_pictures",
+    "info_of_part",
     "is_pictures_target",
     "is_sequence",
     "is_video_name",
     "layout_of",
     "look_at",
+    "names_of",
     "natural_key",
+    "older_pictures",
     "plan_of_part",
     "plan_output",
     "planes_of_rgb",
     "probe",
+    "ranges",
     "read_gray",
     "reader_of",
     "redrawn",

@@ -89,6 +89,7 @@ ENCODERS: tuple[Encoder, ...] = (
     Encoder("magicyuv", "magicyuv", lossless={}, keeps_fields=True),
     Encoder("tiff", "tiff", options={"compression_algo": "deflate"}, lossless={}),
     Encoder("dpx", "dpx", lossless={}),
+    Encoder("exr", "exr", lossless={}),
     Encoder("rawvideo", "rawvideo", lossless={}, keeps_fields=True),
 )
 
@@ -108,6 +109,17 @@ Y4M_FORMATS = (
     "yuv411p",
 )
 """What a Y4M file can hold."""
+
+EXR_FORMATS = {
+    **{name: name for name in ("gbrpf32le", "gbrapf32le", "grayf32le")},
+    "gbrpf16le": "gbrpf32le",
+    "gbrapf16le": "gbrapf32le",
+    "grayf16le": "grayf32le",
+}
+"""What an OpenEXR file stores, and in which format its encoder is given that."""
+
+EXR_COMPRESSIONS = {"none": "none", "RLE": "rle", "ZIPS": "zip1"}
+"""The encoder's names; what it does not have becomes ``zip16``. All are without loss."""
 
 PRORES_PROFILES = {
     "Proxy": "proxy",
@@ -141,6 +153,8 @@ def pixel_formats(encoder: Encoder, source: PixelLayout) -> list[tuple[str, Pixe
     """Pixel formats that ``encoder`` takes, the one nearest to ``source`` first."""
     if encoder.name == "gif":
         return [("pal8", PALETTE)]
+    if encoder.name == "exr":
+        return _float_formats(source)
     found = []
     formats = av.Codec(encoder.name, "w").video_formats or ()
     if encoder.name == "rawvideo":  # takes any, but Y4M does not
@@ -152,9 +166,18 @@ def pixel_formats(encoder: Encoder, source: PixelLayout) -> list[tuple[str, Pixe
             continue
         layout = layout_of(held)
         is_plain = held == pixel_format.name or held == f"{pixel_format.name[:-2]}le"
-        if is_plain and layout is not None and not (layout.has_alpha and encoder.name == "libx265"):
+        if layout is None or layout.is_float:  # floats in videos are experimental
+            continue
+        if is_plain and not (layout.has_alpha and encoder.name == "libx265"):
             found.append((pixel_format.name, layout))
     return sorted(found, key=lambda entry: _distance(source, *entry))
+
+
+def _float_formats(source: PixelLayout) -> list[tuple[str, PixelLayout]]:
+    """The same floats as ``source`` has; there is no way from integers to light."""
+    if source.name not in EXR_FORMATS:
+        return []
+    return [(EXR_FORMATS[source.name], source)]
 
 
 def loses(source: PixelLayout, target: PixelLayout) -> bool:
@@ -250,6 +273,11 @@ def _special_options(
         case "dnxhd":
             deep = "dnxhr_444" if layout.chroma_shift_x == 0 else "dnxhr_hqx"
             return {"profile": "dnxhr_hq" if layout.bit_depth == 8 else deep}
+        case "exr":
+            return {
+                "format": "half" if layout.bit_depth == 16 else "float",
+                "compression": EXR_COMPRESSIONS.get(info.profile or "", "zip16"),
+            }
     return {}
 
 

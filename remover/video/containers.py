@@ -62,7 +62,7 @@ SEQUENCE = "image2"
 PICTURES_ONLY = {SEQUENCE: "an image sequence", "yuv4mpegpipe": "Y4M"}
 """Outputs without any other stream, as they are called."""
 
-STILL_OR_RAW = frozenset({"tiff", "dpx", "rawvideo"})
+STILL_OR_RAW = frozenset({"tiff", "dpx", "exr", "rawvideo"})
 """Codecs that only those are written with."""
 
 FRAGMENTED = "+frag_keyframe+default_base_moof+delay_moov"
@@ -70,10 +70,13 @@ FRAGMENTED = "+frag_keyframe+default_base_moof+delay_moov"
 
 MOV_FAMILY = frozenset({"mp4", "mov"})
 
-ASPECT_CODECS = frozenset(["h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "png"])
+ASPECT_CODECS = frozenset(["h264", "hevc", "mpeg4", "mpeg2video", "mjpeg", "png"])
 """Codecs that keep the sample aspect ratio themselves, whatever the container."""
 
-ASPECT_MUXERS = frozenset({"mp4", "mov", "matroska", "webm"})
+EBML_MUXERS = frozenset({"matroska", "webm"})
+"""Muxers that leave the sample aspect ratio out, so that it is put in afterwards."""
+
+ASPECT_MUXERS = frozenset({"mp4", "mov"}) | EBML_MUXERS
 """Muxers that keep it for every codec."""
 
 TIMECODED = frozenset({"mp4", "mov", "matroska", "nut"})
@@ -195,9 +198,10 @@ def muxer_of(path: Target, container: str | None = None) -> str:
     )
 
 
-def keeps_aspect(muxer: str, codec: str) -> bool:
-    """Whether the sample aspect ratio survives."""
-    return muxer in ASPECT_MUXERS or (codec in ASPECT_CODECS and muxer not in ("gif", "flv"))
+def keeps_aspect(muxer: str, codec: str, *, is_pipe: bool = False) -> bool:
+    """Whether the sample aspect ratio survives; Matroska's header cannot be changed in a pipe."""
+    muxers = ASPECT_MUXERS - EBML_MUXERS if is_pipe else ASPECT_MUXERS
+    return muxer in muxers or (codec in ASPECT_CODECS and muxer not in ("gif", "flv"))
 
 
 def is_video_name(path: Path) -> bool:

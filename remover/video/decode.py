@@ -239,9 +239,16 @@ class Reader:
 class RgbPictures:
     """The pictures of a reader as R'G'B', decoded when asked for."""
 
-    def __init__(self, reader: FrameSource) -> None:
-        """Read from ``reader``, which must have been scanned."""
+    def __init__(self, reader: FrameSource, *, shown: bool = False) -> None:
+        """Read from ``reader``, which must have been scanned.
+
+        Args:
+            reader: The frames.
+            shown: Whether float samples are given as sRGB, for whoever looks at them, and not on
+                the curve that keeps highlights, for the fill.
+        """
         self._reader = reader
+        self._picture = pixels.shown if shown else pixels.picture
 
     @property
     def num_frames(self) -> int:
@@ -256,11 +263,12 @@ class RgbPictures:
     def read(self, start: int, stop: int) -> Iterator[RGB]:
         """Yield the pictures ``start`` to ``stop`` (half open), each (H, W, 3).
 
-        uint8 of 8-bit formats, else uint16 with 65535 as nominal white.
+        uint8 of 8-bit formats, else uint16 with 65535 as nominal white (as the curve's top where
+        float samples are not shown but worked on).
         """
         info = self._reader.info
         for frame in self._reader.frames(start, stop):
-            yield pixels.picture(frame.planes, info.layout, info.colour)
+            yield self._picture(frame.planes, info.layout, info.colour)
 
 
 def _time(frame: VideoFrame) -> int | None:

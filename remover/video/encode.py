@@ -25,6 +25,7 @@ from remover.video.containers import (
     DEFAULT_FALLBACKS,
     FALLBACKS,
     MIRRORING,
+    PICTURES_ONLY,
     REORDERING,
     SEQUENCE,
     SIDE_ALPHA,
@@ -36,8 +37,9 @@ from remover.video.containers import (
     takes_encoder,
 )
 from remover.video.facts import RANGE_FULL, RANGE_LIMITED
+from remover.video.floats import TRANSFER_SRGB
 from remover.video.notes import codec_notes, feature_notes, format_notes
-from remover.video.pipe import Target
+from remover.video.pipe import Pipe, Target
 from remover.video.sources import open_input
 from remover.video.stills import CODECS, is_pattern_name, is_pictures_target
 
@@ -121,7 +123,7 @@ def plan_output(
     notes = [
         *codec_notes(info, encoder, codec, muxer),
         *format_notes(info, pixel_format, layout),
-        *feature_notes(info, encoder, muxer),
+        *feature_notes(info, encoder, muxer, is_pipe=isinstance(path, Pipe)),
         *(message for s in streams if (message := s.message(muxer))),
     ]
     return OutputPlan(
@@ -145,6 +147,11 @@ def _plan_pictures(
     """How to write every picture of ``info`` as a file of its own."""
     name = CODECS[path.suffix.lower()] if is_pattern_name(path) else info.codec
     (encoder,) = encoders_of(name)
+    if name == "exr" and not info.layout.is_float:
+        raise OutputError(
+            f"`{path.name}` is for linear floats, and `{info.path.name}` has `{info.layout.name}`",
+            hint="write integers: -o out/%05d.tif",
+        )
     if codec is not None and encoder not in encoders_of(codec):
         raise UsageError(
             f"`--codec {codec}` does not fit `{path.name}`, which is written as `{name}`",
@@ -164,7 +171,7 @@ def _plan_pictures(
         *format_notes(info, pixel_format, layout),
         *(message for s in streams if (message := s.message("an image sequence"))),
     ]
-    if info.orientation != Orientation() or info.sample_aspect != 1:
+    if info.orientation != Orientation() or (info.sample_aspect != 1 and name != "exr"):
         notes.append("pictures cannot say how they are shown: they are written as they are coded")
     return OutputPlan(
         container=SEQUENCE,
@@ -216,6 +223,8 @@ def configure(context: Any, plan: OutputPlan, info: VideoInfo) -> None:
         context.colorspace, context.color_range = BT601, RANGE_LIMITED
     else:
         context.color_range = level
+    if info.layout.is_float and not plan.layout.is_float:
+        transfer = TRANSFER_SRGB
     context.color_primaries, context.color_trc = primaries, transfer
     if info.interlaced:
         context.field_order = 2 if info.top_field_first else 3
@@ -331,6 +340,7 @@ def _is_exact(source: PixelLayout, target: PixelLayout) -> bool:
     """Whether the conversion between two formats changes no sample's value."""
     return (
         source.family == target.family
+        and source.sample == target.sample
         and source.bit_depth == target.bit_depth
         and source.has_alpha == target.has_alpha
         and (source.chroma_shift_y, source.chroma_shift_x)
@@ -346,6 +356,11 @@ def _is_close(source: PixelLayout, target: PixelLayout) -> bool:
 
 def _not_lossless(info: VideoInfo, muxer: str, codec: str | None) -> OutputError:
     what = f"`{codec}`" if codec else f"`{info.codec}`"
+    if info.layout.is_float:
+        return OutputError(
+            f"floats cannot be stored in {PICTURES_ONLY.get(muxer, muxer)} without loss",
+            hint="write OpenEXR pictures: -o out/%05d.exr",
+        )
     return OutputError(
         f"{what} in {muxer} cannot store `{info.layout.name}` at {info.size} without loss",
         hint="write to .mkv with `--codec ffv1`, which is always lossless",

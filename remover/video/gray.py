@@ -10,6 +10,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from remover import linear
 from remover.errors import OutputError
 from remover.geometry import turn
 from remover.types import Size, VideoInfo
@@ -199,6 +200,8 @@ def _levels(planes: tuple[npt.NDArray[Any], ...], info: VideoInfo) -> Gray:
     else:
         place = layout.order[0]
         luma = (planes[place] if layout.planar else planes[0][..., place]).astype(np.float32)
+    if layout.is_float:
+        return np.asarray(np.rint(linear.visible(luma) * 255.0), np.uint8)
     unit = float(1 << (layout.bit_depth - 8))
     if layout.family == "rgb" or info.colour.full_range:
         scaled = luma * (255.0 / ((1 << layout.bit_depth) - 1))

@@ -1,8 +1,8 @@
 """Pixel formats: how their samples lie in memory, and plain arrays to and from decoded frames.
 
 A format is *held* when its samples can be given to the caller as they are: one array a component
-(planar) or one array a picture (packed), 8 to 16 bits, native byte order. Every other format is
-converted to the nearest held one when it is decoded.
+(planar) or one array a picture (packed), 8 to 16 bits or floats, native byte order. Every other
+format is converted to the nearest held one when it is decoded.
 """
 
 import sys
@@ -18,7 +18,7 @@ from av.video.reformatter import Interpolation
 from remover.types import PixelLayout, Size
 
 Plane = npt.NDArray[Any]
-"""uint8 or uint16 samples, (H, W) of a planar format or (H, W, channels) of a packed one."""
+"""(H, W) samples of a planar format or (H, W, channels) of a packed one, as ``dtype_of`` says."""
 
 Family = Literal["yuv", "rgb", "gray"]
 
@@ -41,6 +41,16 @@ PACKED: dict[str, tuple[int, tuple[int, ...], int, bool]] = {
     "ya16le": (2, (0, 1), 16, True),
 }
 """Name: channels in memory, place of each component among them, bits, whether one is alpha."""
+
+FLOATS: dict[str, tuple[Family, int, tuple[int, ...]]] = {
+    "gbrpf32le": ("rgb", 32, (2, 0, 1)),
+    "gbrapf32le": ("rgb", 32, (2, 0, 1, 3)),
+    "grayf32le": ("gray", 32, (0,)),
+    "gbrpf16le": ("rgb", 16, (2, 0, 1)),
+    "gbrapf16le": ("rgb", 16, (2, 0, 1, 3)),
+    "grayf16le": ("gray", 16, (0,)),
+}
+"""Planar formats of float samples: family, bits, plane of each component."""
 
 EXACT = {
     **dict.fromkeys(("nv12", "nv21"), "yuv420p"),
@@ -69,9 +79,9 @@ EXACT = {
 """Formats that are not held, and the held format that takes every sample of theirs unchanged."""
 
 INEXACT = {
-    **dict.fromkeys(("gbrpf32le", "gbrpf32be", "gbrpf16le", "rgbf32le", "rgbf16le"), "gbrp16le"),
-    **dict.fromkeys(("gbrapf32le", "gbrapf32be", "gbrapf16le", "rgbaf16le"), "gbrap16le"),
-    **dict.fromkeys(("grayf32le", "grayf32be", "grayf16le"), "gray16le"),
+    **dict.fromkeys(("gbrpf32be", "rgbf32le", "rgbf16le"), "gbrp16le"),
+    **dict.fromkeys(("gbrapf32be", "rgbaf32le", "rgbaf16le"), "gbrap16le"),
+    "grayf32be": "gray16le",
     **dict.fromkeys(("xyz12le", "xyz12be"), "rgb48le"),
 }
 """Formats whose values must be rounded to be held."""
@@ -93,6 +103,12 @@ def layout_of(name: str) -> PixelLayout | None:
         _, order, bits, has_alpha = PACKED[name]
         family: Family = "gray" if name.startswith("ya") else "rgb"
         return PixelLayout(name, family, bits, planar=False, order=order, has_alpha=has_alpha)
+    if name in FLOATS:
+        family, bits, order = FLOATS[name]
+        alpha = len(order) == 4
+        return PixelLayout(
+            name, family, bits, planar=True, order=order, has_alpha=alpha, sample="float"
+        )
     try:
         pixel_format = av.VideoFormat(name, 256, 256)
     except ValueError:
@@ -154,6 +170,13 @@ def plane_shape(layout: PixelLayout, size: Size, plane: int) -> tuple[int, ...]:
     return tuple(size)
 
 
+def dtype_of(layout: PixelLayout) -> np.dtype[Any]:
+    """The kind of numbers that samples are."""
+    if layout.is_float:
+        return np.dtype(np.float16 if layout.bit_depth == 16 else np.float32)
+    return np.dtype(np.uint8 if layout.bit_depth == 8 else np.uint16)
+
+
 def read_planes(frame: av.VideoFrame, layout: PixelLayout) -> tuple[Plane, ...]:
     """Copies of the planes of ``frame`` without padding, read-only, in memory order.
 
@@ -180,7 +203,7 @@ def _view(frame: av.VideoFrame, layout: PixelLayout, size: Size, number: int) ->
     """A writable view of one plane; a negative line size means bottom row first."""
     plane: Any = frame.planes[number]
     shape = plane_shape(layout, size, number)
-    kind = np.dtype(np.uint8 if layout.bit_depth == 8 else np.uint16)
+    kind = dtype_of(layout)
     pitch = plane.line_size
     offset = -pitch * (shape[0] - 1) if pitch < 0 else 0
     inner = (kind.itemsize * shape[2], kind.itemsize) if len(shape) == 3 else (kind.itemsize,)

@@ -12,12 +12,19 @@ from av.container import InputContainer, OutputContainer
 
 from remover.types import Orientation, VideoInfo
 from remover.video.codecs import BY_NAME
-from remover.video.containers import MOV_FAMILY, TIMECODED, kept_file_tags, kept_stream_tags
+from remover.video.containers import (
+    EBML_MUXERS,
+    MOV_FAMILY,
+    TIMECODED,
+    kept_file_tags,
+    kept_stream_tags,
+)
 from remover.video.ebml import ROOM, set_aspect
 from remover.video.encode import OutputPlan, configure, encoder_clock
 from remover.video.errors import explained
 from remover.video.facts import CONVERTER_MATRICES, display_matrix
 from remover.video.feed import Feed, Route, add_route
+from remover.video.floats import ready_for
 from remover.video.layouts import Plane, convert, write_planes
 from remover.video.palette import to_palette
 from remover.video.part import chapters_of_part
@@ -129,7 +136,7 @@ class Writer:
 
     def _patches_aspect(self) -> bool:
         """Whether the library leaves the sample aspect ratio out and it must be put in."""
-        is_left_out = self._plan.container in ("matroska", "webm")
+        is_left_out = self._plan.container in EBML_MUXERS
         return is_left_out and self._info.sample_aspect != 1 and isinstance(self._path, Path)
 
     def _abort(self) -> None:
@@ -186,6 +193,7 @@ class Writer:
     def _prepared(self, native: Any, index: int) -> Any:
         """A picture as the encoder wants it, at its time."""
         info, plan = self._info, self._plan
+        native = ready_for(native, info, plan.layout)
         native.time_base = info.time_base
         if plan.pixel_format == "pal8":
             native = to_palette(native)

@@ -23,10 +23,14 @@ def format_notes(info: VideoInfo, pixel_format: str, layout: PixelLayout) -> Ite
     source = info.layout
     if pixel_format == source.name or (pixel_format == "pal8" and info.codec == "gif"):
         return
+    if source == layout:  # the encoder takes the same samples under another name
+        return
     losses = []
     if source.has_alpha and not layout.has_alpha:
         losses.append("transparency is lost")
-    if layout.bit_depth < source.bit_depth:
+    if source.is_float:
+        losses.append("floats are reduced to sRGB: light below 0 and above 1 is cut off")
+    elif layout.bit_depth < source.bit_depth:
         losses.append(f"{source.bit_depth} bits become {layout.bit_depth}")
     if pixel_format == "pal8":
         losses.append("each frame has at most 255 colours")
@@ -44,8 +48,17 @@ def _is_coarser(source: PixelLayout, target: PixelLayout) -> bool:
     )
 
 
-def feature_notes(info: VideoInfo, encoder: Encoder, muxer: str) -> Iterator[str]:
-    """What else of the source the output cannot keep."""
+def feature_notes(
+    info: VideoInfo, encoder: Encoder, muxer: str, *, is_pipe: bool = False
+) -> Iterator[str]:
+    """What else of the source the output cannot keep.
+
+    Args:
+        info: The source.
+        encoder: What writes the pictures.
+        muxer: FFmpeg's name of the container.
+        is_pipe: Whether it goes to a pipe, where a header cannot be put right at the end.
+    """
     if info.interlaced and not encoder.keeps_fields:
         yield f"`{encoder.codec}` codes interlaced pictures as if they were progressive"
     if info.hdr and encoder.name not in HDR_ENCODERS:
@@ -56,8 +69,9 @@ def feature_notes(info: VideoInfo, encoder: Encoder, muxer: str) -> Iterator[str
         yield "AVI keeps no presentation times: frames are put on a grid of the frame rate"
     if muxer == "gif" and info.time_base.denominator != 100:
         yield "GIF keeps times in steps of 10 ms"
-    if info.sample_aspect != 1 and not keeps_aspect(muxer, encoder.codec):
+    if info.sample_aspect != 1 and not keeps_aspect(muxer, encoder.codec, is_pipe=is_pipe):
         what = f"the sample aspect ratio {info.sample_aspect}"
-        yield f"`{encoder.codec}` in {muxer} cannot keep {what}"
+        where = f"{muxer} through a pipe" if is_pipe else muxer
+        yield f"`{encoder.codec}` in {where} cannot keep {what}"
     if info.num_chapters and muxer in ("gif", "avi", "mpegts", "flv", "webm"):
         yield f"{muxer} cannot keep the {info.num_chapters} chapters"

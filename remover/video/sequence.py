@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 
 from remover.errors import InputError
 from remover.types import Orientation, Size, VideoInfo
+from remover.video import exr
 from remover.video.decode import checksum
 from remover.video.facts import CONVERTER_MATRICES, colour_of
 from remover.video.layouts import convert, held_format, read_planes
@@ -20,6 +21,9 @@ from remover.video.values import Damage, Frame, FrameIndex
 
 DEFAULT_RATE = Fraction(24)
 """Pictures a second where nobody says; only what is written as a video depends on it."""
+
+SAMPLE_FORMAT, FLOATING = 339, 3
+"""The TIFF tag that says what samples are, and its value for floats."""
 
 CONTAINER = "image2"
 """FFmpeg's name of numbered pictures."""
@@ -37,13 +41,23 @@ def probe_sequence(path: Path, rate: Fraction | None) -> VideoInfo:
     """
     pictures = list_pictures(path)
     codec = CODECS[pictures[0].suffix.lower()]
+    profile, aspect, notes = None, Fraction(1), list[str]()
+    if codec == "exr":
+        header, found = exr.look_through(pictures)
+        profile, aspect = header.compression, header.sample_aspect
+        notes += found
+    if codec == "tiff" and has_float_tag(pictures[0]):
+        raise InputError(
+            f"`{pictures[0]}` has floating-point samples, which are read from OpenEXR only",
+            hint="convert the sequence to OpenEXR first",
+        )
     frame = _decode(pictures[0], codec)
     layout, _ = held_layout(frame, pictures[0])
     if not held_format(frame.format.name)[1]:
         raise InputError(
             f"`{pictures[0]}` has the pixel format `{frame.format.name}`, whose values would have "
             "to be rounded",
-            hint="convert the sequence to 16-bit TIFF, PNG or DPX first",
+            hint="convert the sequence to OpenEXR first",
         )
     size = Size(frame.height, frame.width)
     tags = (
@@ -53,25 +67,48 @@ def probe_sequence(path: Path, rate: Fraction | None) -> VideoInfo:
         int(frame.color_trc),
     )
     colour, note = colour_of(layout, size, tags)
+    notes += [note] if note else []
     rate = rate or DEFAULT_RATE
     return VideoInfo(
         path=path,
         container=CONTAINER,
         stream_index=0,
         codec=codec,
-        profile=None,
+        profile=profile,
         layout=layout,
         size=size,
-        sample_aspect=Fraction(1),
+        sample_aspect=aspect,
         orientation=Orientation(),
         colour=colour,
         time_base=1 / rate,
         rate=rate,
         num_frames_hint=len(pictures),
         duration_s=float(len(pictures) / rate),
-        warnings=(note,) if note else (),
+        warnings=tuple(notes),
         pictures=pictures,
     )
+
+
+def has_float_tag(path: Path) -> bool:
+    """Whether a TIFF says that its samples are floats; the decoder takes halves for integers."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+            order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
+            file.seek(int.from_bytes(head[4:8], order))
+            count = int.from_bytes(file.read(2), order)
+            entries = [file.read(12) for _ in range(count)]
+            for entry in entries:
+                tag, number = (int.from_bytes(part, order) for part in (entry[:2], entry[4:8]))
+                if tag == SAMPLE_FORMAT:
+                    values = entry[8:]
+                    if number > 2:
+                        file.seek(int.from_bytes(values, order))
+                        values = file.read(2)
+                    return int.from_bytes(values[:2], order) == FLOATING
+    except OSError:
+        pass  # the decoder says what is wrong
+    return False
 
 
 class SequenceReader:
@@ -102,6 +139,8 @@ class SequenceReader:
         checks = []
         count = len(self.info.pictures)
         for number in range(count):
+            if self.info.codec == "exr":
+                exr.check_blocks(self.info.pictures[number])
             frame = self._frame(number)
             checks.append(checksum(frame.planes))
             yield frame

@@ -16,11 +16,12 @@ CODECS = {
     ".tif": "tiff",
     ".tiff": "tiff",
     ".dpx": "dpx",
+    ".exr": "exr",
 }
 """Suffixes of pictures that are read and written, and FFmpeg's codec of each."""
 
-FLOAT_SUFFIXES = frozenset({".exr", ".hdr", ".pfm"})
-"""Suffixes of pictures whose samples are floating-point numbers."""
+FLOAT_SUFFIXES = frozenset({".hdr", ".pfm", ".phm"})
+"""Suffixes of other pictures whose samples are floating-point numbers."""
 
 NUMBER = re.compile(r"%(0?)([1-9]?)d")
 """The place of the number in a pattern: ``%d``, ``%5d`` is not padded with zeros, ``%05d``."""
@@ -119,8 +120,8 @@ def is_pictures_target(target: Path, *, from_pictures: bool) -> bool:
             return True
         if suffix in FLOAT_SUFFIXES:
             raise OutputError(
-                f"`{target.name}`: pictures of floating-point samples are not written",
-                hint="write 16-bit TIFF or PNG: -o out/%05d.tif",
+                f"`{target.name}`: of pictures with floating-point samples only OpenEXR is written",
+                hint="write OpenEXR: -o out/%05d.exr",
             )
         return False
     if suffix in CODECS and not target.is_dir():
@@ -146,6 +147,45 @@ def has_pictures(target: Path) -> bool:
         return any(folder.iterdir())
     wanted = _matcher(target.name)
     return any(wanted.fullmatch(entry.name) for entry in folder.iterdir())
+
+
+def older_pictures(target: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Pictures where an output sequence goes that are like its own but not among ``names``.
+
+    Args:
+        target: A pattern, or a folder; there it is all pictures of the kinds in ``names``.
+        names: The files that will be written.
+
+    Returns:
+        Names in natural order.
+    """
+    folder = folder_of(target)
+    if not folder.is_dir():
+        return ()
+    wanted = _matcher(target.name) if is_pattern_name(target) else None
+    kinds = {Path(name).suffix.lower() for name in names}
+    found = [
+        entry.name
+        for entry in folder.iterdir()
+        if (wanted.fullmatch(entry.name) if wanted else entry.suffix.lower() in kinds)
+        and not entry.name.startswith(".")
+    ]
+    return tuple(sorted(set(found) - set(names), key=natural_key))
+
+
+def ranges(names: Sequence[str]) -> str:
+    """Names in order in short: ``00025.png to 00036.png, 00040.png``."""
+    runs: list[list[str]] = []
+    last = None
+    for name in names:
+        cut = cut_name(name)
+        if last and cut and cut == Numbered(last.before, last.number + 1, last.after):
+            runs[-1][1:] = [name]
+        else:
+            runs.append([name])
+        last = cut
+    shown = [" to ".join(f"`{name}`" for name in run) for run in runs[:MAX_NAMED]]
+    return ", ".join(shown) + (" and more" if len(runs) > MAX_NAMED else "")
 
 
 def _matcher(pattern: str) -> re.Pattern[str]:
@@ -204,8 +244,8 @@ def _check_kind(path: Path, pictures: Sequence[Path]) -> None:
     floating = [p for p in pictures if p.suffix.lower() in FLOAT_SUFFIXES]
     if floating:
         raise InputError(
-            f"`{floating[0]}` holds floating-point samples, which would have to be rounded",
-            hint="convert the sequence to 16-bit TIFF, PNG or DPX first",
+            f"`{floating[0]}`: of pictures with floating-point samples only OpenEXR is read",
+            hint="convert the sequence to OpenEXR first",
         )
     kinds = {CODECS.get(suffix) for suffix in suffixes}
     if None in kinds:

@@ -10,10 +10,12 @@ import numpy as np
 
 from remover.errors import InputError, VerifyError
 from remover.types import VideoInfo
+from remover.video import exr
 from remover.video.decode import checksum
 from remover.video.encode import OutputPlan, make_encoder
 from remover.video.errors import explained
 from remover.video.facts import CONVERTER_MATRICES
+from remover.video.floats import ready_for
 from remover.video.layouts import Plane, convert, write_planes
 from remover.video.sequence import SequenceReader, probe_sequence
 from remover.video.values import Frame, Written
@@ -87,6 +89,7 @@ class PictureWriter:
             write_planes(native, info.layout, planes)
         if plan.layout == info.layout:
             self.written.checks.append(checksum(planes))
+        native = ready_for(native, info, plan.layout)
         if plan.converts:
             full = info.colour.full_range and info.layout.family != "rgb"
             matrix = CONVERTER_MATRICES[info.colour.matrix]
@@ -106,10 +109,14 @@ class PictureWriter:
             raise self._explained(error) from error
 
     def _marked(self, content: bytes, number: int) -> bytes:
-        """A DPX picture that says of its numbers what the source's picture says."""
-        if self._plan.codec != "dpx" or self._info.codec != "dpx":
+        """A picture that says of itself what the source's picture says, where both can."""
+        codec = self._plan.codec
+        if codec != self._info.codec or codec not in ("dpx", "exr"):
             return content
-        with self._info.pictures[number].open("rb") as file:
+        picture = self._info.pictures[number]
+        if codec == "exr":
+            return exr.with_attributes(content, exr.read_header(picture))
+        with picture.open("rb") as file:
             head = file.read(DPX_MARKS.stop)
         return content[: DPX_MARKS.start] + head[DPX_MARKS] + content[DPX_MARKS.stop :]
 

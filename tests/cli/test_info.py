@@ -1,7 +1,11 @@
 import json
+import subprocess
+import sys
+
+import numpy as np
 
 from remover.cli.info import describe
-from remover.video import probe
+from remover.video import look_at, probe
 
 
 def test_info_of_this_install(remover):
@@ -38,3 +42,41 @@ def test_info_of_something_else(remover, tmp_path):
     assert json.loads(done.stdout)["error"]["name"] == "input"
     assert done.stderr.startswith(b"error: ")
     assert b"Traceback" not in done.stderr
+
+
+def test_info_of_a_sequence(remover, exr, tmp_path):
+    (tmp_path / "shot").mkdir()
+    light = np.ones((20, 30), np.float16)
+    picture = exr.make({"R": light, "G": light, "B": light, "Z": light}, is_zip=True)
+    for number in (7, 8):
+        (tmp_path / "shot" / f"{number:04d}.exr").write_bytes(picture)
+    done = remover("info", "shot/%04d.exr")
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode()
+    assert text.startswith("file       shot/%04d.exr: image2\n")
+    assert "exr (ZIP), 30x20, gbrpf16le, 24.000 frames/s, 2 frames" in text
+    assert "warning    only the main picture is read" in text
+    assert describe(look_at(tmp_path / "shot"))["frames"] == 2
+
+
+def test_info_of_what_is_piped_in(make_clip, tmp_path, plain_environment):
+    clip = make_clip(frames=2)
+
+    def piped(content, *more):
+        return subprocess.run(
+            [sys.executable, "-m", "remover", "info", "-", *more],
+            cwd=tmp_path,
+            env=plain_environment,
+            input=content,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+
+    done = piped(clip.path.read_bytes(), "--json")
+    assert (done.returncode, done.stderr) == (0, b"")
+    facts = json.loads(done.stdout)["file"]
+    assert (facts["path"], facts["container"]) == ("-", "matroska,webm")
+    empty = piped(b"")
+    assert empty.returncode == 3
+    assert b"nothing came in" in empty.stderr

@@ -8,8 +8,9 @@ import pytest
 
 from remover.fill import ShotFill, survey
 from remover.fill.frames import Reel
-from remover.pixels import bounds
-from remover.types import COPIED, PAINTED, UNTOUCHED, Patch, Rect, Shot, Silent, Size, Window
+from remover.masks import bounds
+from remover.progress import Silent
+from remover.types import COPIED, PAINTED, UNTOUCHED, Patch, Rect, Shot, Size, Window
 
 HEIGHT, WIDTH = 96, 144
 

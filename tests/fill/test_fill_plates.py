@@ -7,7 +7,8 @@ from test_fill_engine import HEIGHT, WIDTH, Clip, parked, texture, window
 
 from remover.fill import fill_shot, survey
 from remover.fill.patch import paint
-from remover.types import COPIED, PAINTED, Patch, Plate, Shot, Silent
+from remover.progress import Silent
+from remover.types import COPIED, PAINTED, Patch, Plate, Shot
 
 
 def fill(clip, holes, *, no_source=None, plates=(), shot=None, windows=None) -> list[Patch]:

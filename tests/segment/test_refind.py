@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from remover.progress import Silent
 from remover.segment import MaskStore, segment
 from remover.segment.likeness import compare, details_of, lab_of, view_of
 from remover.segment.refind import LOOKS, search
-from remover.types import MaskPrompt, PointPrompt, Shot, Silent, Size
+from remover.types import MaskPrompt, PointPrompt, Shot, Size
 
 SIZE = Size(130, 190)
 SIDE = 56

@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from remover.errors import DeviceError, InputError, WeightsError
+from remover.progress import Silent
 from remover.segment import MaskStore, Sam2, sam2, segment
 from remover.segment.bank import Bank, Found, Frames, fill_holes, to_mask
 from remover.segment.cost import sam2_cost
 from remover.segment.first import Hints
 from remover.segment.follow import confidence
-from remover.types import MaskPrompt, PointPrompt, Shot, Silent, Size
+from remover.types import MaskPrompt, PointPrompt, Shot, Size
 
 SMALL = sam2.Config(16, 1, (1, 1, 2, 1), (3,), image_size=128, width=64, memory_width=16)
 SIZE = Size(90, 140)

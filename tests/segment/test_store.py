@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remover.pixels import bounds
+from remover.masks import bounds
 from remover.segment.store import MaskStore
 from remover.types import Rect, Size
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from remover.errors import InputError, UsageError
+from remover.progress import Silent
 from remover.segment import MaskStore, segment
 from remover.segment.run import ranges
-from remover.types import MaskPrompt, PointPrompt, Shot, Silent, Size
+from remover.types import MaskPrompt, PointPrompt, Shot, Size
 
 HEIGHT, WIDTH = 120, 180
 

@@ -1,7 +1,11 @@
+import io
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
 
 from remover.errors import ExitCode, OutputError, UsageError
-from remover.video import is_video_name, plan_output, probe
+from remover.video import Pipe, is_video_name, plan_output, probe
 
 
 @pytest.fixture
@@ -170,3 +174,24 @@ def test_fields_that_cannot_be_kept_are_said(tmp_path, studio):
     path = studio.write(tmp_path / "a.mp4", options={"flags": "+ildct", "x264-params": "tff=1"})
     chosen = plan(probe(path), "b.webm")
     assert any("interlaced" in warning for warning in chosen.warnings)
+
+
+@pytest.mark.parametrize(
+    ("codec", "container", "is_kept"),
+    [
+        ("ffv1", "matroska", False),
+        ("vp9", "matroska", False),
+        ("h264", "matroska", True),
+        ("vp9", "mp4", True),
+        ("mpeg1video", "mpegts", False),
+    ],
+)
+def test_a_sample_aspect_that_a_pipe_loses_is_said(info, codec, container, is_kept):
+    wide = replace(info, sample_aspect=Fraction(4, 3))
+    options = {"codec": codec, "crf": None, "lossless": False, "container": container}
+    found = plan_output(wide, Pipe(io.BytesIO()), **options)
+    said = [text for text in found.warnings if "sample aspect ratio 4/3" in text]
+    assert (not said) == is_kept
+    assert all("through a pipe" in text for text in said)
+    if codec == "ffv1":
+        assert not any("aspect" in text for text in plan(wide, "b.mkv", codec="ffv1").warnings)

@@ -1,5 +1,6 @@
 """Image sequences in and out, picture by picture."""
 
+import struct
 from dataclasses import replace
 from fractions import Fraction
 
@@ -142,9 +143,27 @@ def test_a_damaged_picture_is_named(shoot):
         scanned(folder)
 
 
-def test_float_samples_are_refused(tmp_path):
-    (tmp_path / "1.exr").touch()
+def test_other_float_pictures_are_refused(tmp_path):
+    (tmp_path / "1.hdr").touch()
     with pytest.raises(InputError, match="floating-point"):
+        look_at(tmp_path)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_tiff_of_floats_is_refused(tmp_path, order, channels):
+    def entry(tag, kind, count, value):
+        text = struct.pack(f"{order}HHI", tag, kind, count)
+        return text + struct.pack(f"{order}HH" if kind == 3 else f"{order}I", *value)
+
+    start = 8 + 2 + 12 * 3 + 4
+    several = channels > 2
+    content = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HIH", 42, 8, 3)
+    content += entry(256, 3, 1, (8, 0)) + entry(257, 3, 1, (8, 0))
+    content += entry(339, *((4, channels, (start,)) if several else (3, 1, (3, 0))))
+    content += bytes(4) + struct.pack(f"{order}{channels}H", *[3] * channels)
+    (tmp_path / "1.tif").write_bytes(content)
+    with pytest.raises(InputError, match="read from OpenEXR only"):
         look_at(tmp_path)
 
 

@@ -15,6 +15,8 @@ from remover.video.stills import (
     is_sequence,
     list_pictures,
     names_of,
+    older_pictures,
+    ranges,
 )
 
 
@@ -68,7 +70,7 @@ def test_missing_frames_are_named(tmp_path, by):
         ([], None, "has no pictures"),
         (["1.png"], "b%d.png", "no picture is named"),
         (["1.png", "2.jpg"], None, "several kinds: .jpg, .png"),
-        (["1.exr"], None, "floating-point"),
+        (["1.hdr"], None, "floating-point"),
         (["1.webp"], "%d.webp", "are not read"),
     ],
 )
@@ -103,7 +105,7 @@ def test_what_an_output_name_means():
     with pytest.raises(OutputError, match="one picture"):
         is_pictures_target(Path("out.png"), from_pictures=True)
     with pytest.raises(OutputError, match="floating-point"):
-        is_pictures_target(Path("out/%d.exr"), from_pictures=True)
+        is_pictures_target(Path("out/%d.pfm"), from_pictures=True)
 
 
 def test_output_names_follow_the_numbers_of_the_input(make_clip, tmp_path):
@@ -123,3 +125,18 @@ def test_what_is_there_already(tmp_path):
     assert not has_pictures(tmp_path / "a%d.png")
     assert has_pictures(tmp_path)
     assert folder_of(tmp_path / "%d.png") == folder_of(tmp_path) == tmp_path
+
+
+def test_pictures_of_an_earlier_run_are_found(tmp_path):
+    touch(tmp_path, *(f"{i:02d}.png" for i in (1, 2, 3, 4, 6)), "a.tif", "notes.txt", ".05.png")
+    written = ("01.png", "02.png")
+    assert older_pictures(tmp_path / "%02d.png", written) == ("03.png", "04.png", "06.png")
+    assert older_pictures(tmp_path, written) == ("03.png", "04.png", "06.png")
+    assert older_pictures(tmp_path / "b%02d.png", written) == ()
+    assert older_pictures(tmp_path / "no" / "%02d.png", written) == ()
+
+
+def test_names_are_told_in_ranges():
+    assert ranges(["03.png", "04.png", "05.png", "07.png"]) == "`03.png` to `05.png`, `07.png`"
+    assert ranges(["a.png", "b.png"]) == "`a.png`, `b.png`"
+    assert ranges([f"{2 * i}.png" for i in range(9)]).endswith("`8.png` and more")

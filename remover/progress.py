@@ -1,0 +1,46 @@
+"""What a run tells of how far it is."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Where a run says how far it is; units are frames."""
+
+    def start(self, stage: str, total: int | None) -> None:
+        """Begin a stage of ``total`` frames (None: not known yet); ends the stage before it."""
+        ...
+
+    def advance(self, frames: int = 1) -> None:
+        """Count ``frames`` more of the stage as done."""
+        ...
+
+    def skip(self, frames: int = 1) -> None:
+        """Count ``frames`` more as done by an earlier run: they say nothing about the speed."""
+        ...
+
+    def note(self, message: str) -> None:
+        """Say something worth knowing."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Say something that the user should act upon."""
+        ...
+
+
+class Silent:
+    """A ``Progress`` that says nothing."""
+
+    def start(self, stage: str, total: int | None) -> None:
+        """Do nothing."""
+
+    def advance(self, frames: int = 1) -> None:
+        """Do nothing."""
+
+    def skip(self, frames: int = 1) -> None:
+        """Do nothing."""
+
+    def note(self, message: str) -> None:
+        """Do nothing."""
+
+    def warn(self, message: str) -> None:
+        """Do nothing."""
