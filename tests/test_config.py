@@ -241,7 +241,7 @@ def test_every_option_has_help_and_a_kind():
 
 
 def test_template_is_a_comment_that_names_every_option(tmp_path):
-    unset = ("crf", "start", "end", "codec", "dilate", "fps", "format", "sam2-weights")
+    unset = ("crf", "start", "end", "codec", "dilate", "fps", "format", "sam2-weights", "work")
     text = template()
     assert tomllib.loads(text) == {}
     file = tmp_path / "all.toml"
@@ -267,6 +267,7 @@ values = {
     "codec": st.sampled_from(["h264", "libx264", "ffv1"]),
     "device": st.sampled_from(["cpu", "cuda:1", "mps"]),
     "sam2_weights": st.sampled_from(["tiny.pt", "a folder/b.pt"]),
+    "work": st.sampled_from(["work", "a folder/b"]),
 }
 strategies = {}
 for item in all_options().values():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from test_fill_engine import HEIGHT, WIDTH, Clip, parked, texture, window
 
-from remover.fill import fill_shot, survey
+from remover.fill import ShotFill, survey
 from remover.fill.patch import paint
 from remover.progress import Silent
 from remover.types import COPIED, PAINTED, Patch, Plate, Shot
@@ -17,11 +17,10 @@ def fill(clip, holes, *, no_source=None, plates=(), shot=None, windows=None) -> 
     at = [plate.index for plate in plates]
     found = survey(clip, holes.__getitem__, shot, windows, Silent(), at)
     get = None if no_source is None else no_source.__getitem__
-    return list(
-        fill_shot(
-            clip, holes.__getitem__, shot, windows, found, seed=1, no_source=get, plates=plates
-        )
+    filler = ShotFill(
+        clip, holes.__getitem__, shot, windows, found, seed=1, no_source=get, plates=plates
     )
+    return [patch for window in windows for patch in filler.fill(window)]
 
 
 def plate(index: int, rgb: np.ndarray, known: np.ndarray | None = None) -> Plate:

@@ -88,7 +88,7 @@ def run(pictures, prompts, folder, *, shots=None, tracker="builtin"):
             tracker=tracker,
             progress=Silent(),
         )
-        assert [file.name for file in folder.iterdir()] == [store.path.name]
+        assert {file.stem for file in folder.iterdir()} == {store.path.stem}
         return [store.get(index) for index in range(pictures.num_frames)], account
 
 
