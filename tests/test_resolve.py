@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from remover.config import CleanOptions
-from remover.errors import UsageError
+from remover.errors import InputError, UsageError
 from remover.prompts import parse_avoid, parse_box, parse_click, parse_mask, parse_moment
 from remover.resolve import check_prompts, frame_of, frame_range, point_prompts
 from remover.types import Colour, Orientation, PixelLayout, Shot, Size, VideoInfo
@@ -95,9 +95,13 @@ def test_outside_the_picture_is_an_error(prompt):
         point_prompts([prompt], INFO, INDEX, 0)
 
 
-def test_prompts_are_checked_before_the_video_is_opened():
+def test_prompts_are_checked_before_the_video_is_opened(tmp_path):
     with pytest.raises(UsageError, match="nothing to remove"):
         check_prompts([parse_avoid("1,1")], CleanOptions())
     with pytest.raises(UsageError, match="no mask to invert"):
         check_prompts([parse_box("1,1,2,2")], CleanOptions(invert_mask=True))
-    check_prompts([parse_mask("a.png")], CleanOptions(invert_mask=True))
+    given = parse_mask(str(tmp_path / "a.png"))
+    with pytest.raises(InputError, match=r"mask `.*a.png` does not exist"):
+        check_prompts([given], CleanOptions())
+    (tmp_path / "a.png").touch()
+    check_prompts([given], CleanOptions(invert_mask=True))
