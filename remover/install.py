@@ -148,7 +148,10 @@ def _fetch(entry: WeightFile, progress: Progress, waits_s: Sequence[float]) -> N
             part.replace(target)
     except (KeyboardInterrupt, SystemExit):
         kept = kept_bytes(target, _mark(entry))
-        progress.note(f"{size_text(kept)} of `{entry.name}` are kept: the next pull goes on there")
+        if kept:
+            progress.note(
+                f"{size_text(kept)} of `{entry.name}` are kept: the next pull goes on there"
+            )
         raise
 
 

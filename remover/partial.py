@@ -51,9 +51,7 @@ def claimed(target: Path, mark: str, progress: Progress) -> Iterator[Path]:
     try:
         yield own
     finally:
-        if own.is_file() and own.stat().st_size:
-            own.replace(hidden(target, f".{mark}.part"))
-        remove(own)
+        _let_go(target, mark, own)
 
 
 def kept_bytes(target: Path, mark: str) -> int:
@@ -78,11 +76,18 @@ def _taken(target: Path, mark: str, own: Path) -> bool:
         _refuse_rival(target, own)
     except OutputError:
         # Both of two that begin at once may see each other: both let go, and look again.
-        own.replace(hidden(target, f".{mark}.part"))
+        _let_go(target, mark, own)
         return False
     for left in free:
         remove(left.path)
     return True
+
+
+def _let_go(target: Path, mark: str, own: Path) -> None:
+    """Leave our part to anybody, unless it is empty or a longer one is left already."""
+    if own.is_file() and own.stat().st_size > kept_bytes(target, mark):
+        own.replace(hidden(target, f".{mark}.part"))
+    remove(own)
 
 
 def _refuse_rival(target: Path, own: Path | None) -> None:

@@ -63,6 +63,21 @@ def test_a_transfer_that_breaks_off_goes_on_with_the_same_version(web, part, tol
     assert told.done == len(CONTENT)
 
 
+def test_a_weak_mark_of_a_version_is_not_relied_upon(web, part, told):
+    def weak(handler, content):
+        handler.send_response(200)
+        handler.send_header("ETag", 'W/"1"')
+        handler.end_headers()
+        handler.wfile.write(content[:1000])
+        return True
+
+    web.faults = [weak]
+    fetch(remote(web.put("a", CONTENT)), part, told, NOW)
+    assert part.read_bytes() == CONTENT
+    assert ranges(web) == [None, "bytes=1000-"]
+    assert "If-Range" not in web.asked[1][1]
+
+
 def test_every_try_that_brings_bytes_counts_anew(web, part, told):
     url = web.put("a", CONTENT)
     web.faults = [web.cut(1000)] * 9

@@ -61,6 +61,15 @@ def test_a_part_of_a_killed_process_is_taken_up(tmp_path, told):
         assert [*tmp_path.iterdir()] == [part]
 
 
+def test_a_longer_part_is_not_given_up_for_a_shorter_one(tmp_path, told):
+    target = tmp_path / "a.pt"
+    with claimed(target, MARK, told) as part:
+        part.write_bytes(b"less")
+        hidden(target, f".{MARK}.part").write_bytes(b"much more")
+    assert kept_bytes(target, MARK) == 9
+    assert len([*tmp_path.iterdir()]) == 1
+
+
 def test_parts_of_another_content_go(tmp_path, told):
     target = tmp_path / "a.pt"
     leave(target, mark="ffffffff")

@@ -95,7 +95,6 @@ def test_pull_then_list_path_and_verify(run, cache, web):
     files = json.loads(done.stdout)["files"]
     assert [(f["name"], f["installed"]) for f in files] == [("net/big", True), ("net/small", False)]
     assert run("path", "net/big").stdout == f"{cache}/net/big.pt\n"
-    assert run("path", "net").stdout == f"{cache}/net\n"
     done = run("verify")
     assert (done.returncode, done.stdout) == (0, f"{cache}/net/big.pt: its sha256 is right\n")
     done = run("pull", "net/big", "--json")
@@ -223,7 +222,6 @@ def test_a_damaged_file_is_found(run, cache):
     assert (done.returncode, done.stdout) == (5, "")
     assert f"`{cache}/net/big.pt` is not the file that is meant: its sha256 is `" in done.stderr
     assert "hint: fetch again: `remover weights pull net/big`" in done.stderr
-    assert run("verify", "net/small").returncode == 5
 
 
 def test_carried_files_are_added(run, cache, tmp_path):
@@ -276,10 +274,8 @@ def test_progress_for_programs_counts_bytes(run):
     [
         (("clean", "CLIP", "--box", "4,32,24,24", "-o", "out.mkv"), 0),
         (("clean", "CLIP", "--box", "4,32,24,24", "--tracker", "sam2:tiny"), 5),
-        (("info", "CLIP"), 0),
         (("weights", "list"), 0),
         (("weights", "verify", "sam2.1"), 5),
-        (("weights", "path", "minimax"), 0),
         (("weights", "add", "CLIP"), 5),
         (("weights", "pull", "sam2.1/tiny"), 1),
     ],
