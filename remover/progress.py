@@ -1,12 +1,15 @@
 """What a run tells of how far it is."""
 
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
+
+Unit: TypeAlias = Literal["frames", "bytes"]
+"""What a stage counts."""
 
 
 class Progress(Protocol):
-    """Where a run says how far it is; units are frames."""
+    """Where a run says how far it is; what it counts is frames unless a stage says otherwise."""
 
-    def start(self, stage: str, total: int | None) -> None:
+    def start(self, stage: str, total: int | None, unit: Unit = "frames") -> None:
         """Begin a stage of ``total`` frames (None: not known yet); ends the stage before it."""
         ...
 
@@ -30,7 +33,7 @@ class Progress(Protocol):
 class Silent:
     """A ``Progress`` that says nothing."""
 
-    def start(self, stage: str, total: int | None) -> None:
+    def start(self, stage: str, total: int | None, unit: Unit = "frames") -> None:
         """Do nothing."""
 
     def advance(self, frames: int = 1) -> None:

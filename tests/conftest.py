@@ -1,10 +1,14 @@
 """Fixtures for every test."""
 
+import contextlib
 import os
 import struct
+import threading
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -23,6 +27,154 @@ ROOT = Path(__file__).resolve().parent.parent
 def own_cache(tmp_path_factory, monkeypatch):
     """A cache of its own for every test: no masks or weights of the machine or of other tests."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+class Web:
+    """A server of files on this machine that goes wrong when it is told to."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        """The path and the headers of each request."""
+        self.faults: list[Callable[[BaseHTTPRequestHandler, bytes], bool]] = []
+        """Called in turn, one a request; whether it has answered."""
+        self.go_on = threading.Event()
+        """What ``halt`` waits for."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/{path}"
+
+    def put(self, path: str, content: bytes) -> str:
+        """Serve a file; its address."""
+        self.files[f"/{path}"] = content
+        return self.url(path)
+
+    def close(self) -> None:
+        self.go_on.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @staticmethod
+    def cut(count: int):
+        """Send so many bytes of what is asked for, and hang up."""
+
+        def fault(handler: BaseHTTPRequestHandler, content: bytes) -> bool:
+            start = send_head(handler, content)
+            handler.wfile.write(content[start : start + count])
+            return True
+
+        return fault
+
+    def halt(self, count: int):
+        """Send so many bytes of what is asked for, and wait."""
+
+        def fault(handler: BaseHTTPRequestHandler, content: bytes) -> bool:
+            start = send_head(handler, content)
+            handler.wfile.write(content[start : start + count])
+            handler.wfile.flush()
+            self.go_on.wait(20)
+            return True
+
+        return fault
+
+    @staticmethod
+    def whole(handler: BaseHTTPRequestHandler, content: bytes) -> bool:
+        """Send all, whatever part was asked for."""
+        del handler.headers["Range"]
+        handler.wfile.write(content[send_head(handler, content) :])
+        return True
+
+    @staticmethod
+    def answer(status: int, body: bytes = b"", **headers: str):
+        """Answer so, without the file."""
+
+        def fault(handler: BaseHTTPRequestHandler, _: bytes) -> bool:
+            handler.send_response(status)
+            for name, value in headers.items():
+                handler.send_header(name.replace("_", "-"), value)
+            handler.end_headers()
+            handler.wfile.write(body)
+            return True
+
+        return fault
+
+
+def send_head(handler: BaseHTTPRequestHandler, content: bytes) -> int:
+    """Send the head of the answer to a request for a file or the rest of it; where that begins."""
+    tag = f'"{zlib.crc32(content)}"'
+    asked = handler.headers.get("Range")
+    is_rest = asked is not None and handler.headers.get("If-Range", tag) == tag
+    start = int(asked.removeprefix("bytes=").rstrip("-")) if is_rest else 0
+    handler.send_response(206 if is_rest else 200)
+    if is_rest:
+        handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+    handler.send_header("Content-Length", str(len(content) - start))
+    handler.send_header("ETag", tag)
+    handler.end_headers()
+    return start
+
+
+def _handler_of(web: Web) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            web.asked.append((self.path, dict(self.headers)))
+            content = web.files.get(self.path, b"")
+            with contextlib.suppress(ConnectionError):
+                if web.faults and web.faults.pop(0)(self, content):
+                    return
+                if self.path not in web.files:
+                    self.send_error(404)
+                    return
+                self.wfile.write(content[send_head(self, content) :])
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Handler
+
+
+@pytest.fixture
+def web(monkeypatch):
+    """A server of files on this machine, reached without a proxy."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    server = Web()
+    yield server
+    server.close()
+
+
+class Told:
+    """A ``Progress`` that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int | None, str]] = []
+        self.done = self.skipped = 0
+        self.said: list[str] = []
+
+    def start(self, stage: str, total: int | None, unit: str = "frames") -> None:
+        self.stages.append((stage, total, unit))
+        self.done = self.skipped = 0
+
+    def advance(self, frames: int = 1) -> None:
+        self.done += frames
+
+    def skip(self, frames: int = 1) -> None:
+        self.skipped += frames
+
+    def note(self, message: str) -> None:
+        self.said.append(message)
+
+    warn = note
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
 
 
 @pytest.fixture(scope="session")

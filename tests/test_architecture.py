@@ -24,9 +24,9 @@ LAYERS = [
     {"journal", "maskcache"},
     {"keys"},
     {"region", "plates", "preview", "report", "resolve", "companions"},
-    {"segment", "fill", "shots"},
+    {"segment", "fill", "shots", "install"},
     {"video", "weights"},
-    {"drawing"},
+    {"drawing", "download", "partial"},
     {"pixels", "masks", "plan", "device", "files", "records", "metrics", "config"},
     {"options", "owner"},
     {"geometry", "prompts", "linear"},
@@ -47,6 +47,10 @@ DOORS = {
     "PIL": "segment",
     "safetensors": "weights",
     "psutil": "owner",
+    "urllib": "download",
+    "http": "download",
+    "ssl": "download",
+    "socket": "owner",  # for the host's name
 }
 
 LARGEST = 400

@@ -16,6 +16,7 @@ from remover.cli.progress import Bars, JsonLines, Lines, NoProgress, Stages
 from remover.config import is_debugging, is_dumb_terminal, use_color
 from remover.errors import ExitCode, Interrupted, RemoverError
 from remover.options import DisplayOptions
+from remover.progress import Unit
 from remover.version import __version__
 
 SCHEMA = 1
@@ -83,13 +84,20 @@ class Console:
         """Whether descriptor ``number`` (0 stdin, 1 stdout) is a terminal."""
         return os.isatty(number)
 
+    def ask(self, question: str) -> str | None:
+        """What a person at a terminal types in answer, or None where nobody sits at one."""
+        if not (self.is_terminal(0) and _is_terminal()):
+            return None
+        self._write(question)
+        return sys.stdin.readline().strip()
+
     def data_json(self, value: Mapping[str, Any]) -> None:
         """Write one object to stdout."""
         self.data(json.dumps(value, default=str) + "\n")
 
-    def start(self, stage: str, total: int | None) -> None:
-        """Begin a stage of ``total`` frames."""
-        self._stages.start(stage, total)
+    def start(self, stage: str, total: int | None, unit: Unit = "frames") -> None:
+        """Begin a stage of ``total`` frames, or bytes."""
+        self._stages.start(stage, total, unit)
 
     def advance(self, frames: int = 1) -> None:
         """Count ``frames`` more of the stage as done."""

@@ -17,6 +17,7 @@ from remover.cli.info import info
 from remover.cli.mask import HELP as MASK_HELP
 from remover.cli.mask import mask
 from remover.cli.signals import stoppable
+from remover.cli.weights import weights
 from remover.config import is_completing
 from remover.errors import (
     DeviceError,
@@ -93,6 +94,7 @@ def show_help(
 app.command("clean", cls=Verb, help=CLEAN_HELP)(clean)
 app.command("mask", cls=Verb, help=MASK_HELP)(mask)
 app.command("info", cls=Verb, help=INFO_HELP)(info)
+app.add_typer(weights, name="weights")
 app.add_typer(bench, name="bench")
 app.command("help", cls=Verb)(show_help)
 

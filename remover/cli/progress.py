@@ -3,7 +3,9 @@
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+
+from remover.progress import Unit
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -22,7 +24,7 @@ at a time, and a shorter period would see only the pauses or only the bursts."""
 class Stages(Protocol):
     """What the console forwards the stages of a run to."""
 
-    def start(self, stage: str, total: int | None) -> None:
+    def start(self, stage: str, total: int | None, unit: Unit = "frames") -> None:
         """Begin a stage of ``total`` frames; ends the stage before it."""
         ...
 
@@ -39,10 +41,34 @@ class Stages(Protocol):
         ...
 
 
+class Measure(NamedTuple):
+    """How the counts of a stage are written."""
+
+    name: str
+    divisor: int
+    digits: int
+
+    @classmethod
+    def of(cls, unit: Unit, total: float | None) -> Self:
+        """Frames as they are; bytes in kB where there are few, else in MB."""
+        if unit == "frames":
+            return cls("frames", 1, 0)
+        is_small = total is not None and total < 1_000_000
+        return cls("kB", 1_000, 1) if is_small else cls("MB", 1_000_000, 1)
+
+    def amount(self, count: float) -> str:
+        """So many, without the unit."""
+        return f"{count / self.divisor:.{self.digits}f}"
+
+    def speed(self, per_second: float) -> str:
+        """So many a second."""
+        return f"{per_second / self.divisor:.1f} {self.name}/s"
+
+
 class NoProgress:
     """Shows nothing."""
 
-    def start(self, stage: str, total: int | None) -> None:
+    def start(self, stage: str, total: int | None, unit: Unit = "frames") -> None:
         """Do nothing."""
 
     def advance(self, frames: int) -> None:
@@ -62,6 +88,7 @@ class _Counted:
         self._write = write
         self._steps = steps
         self._stage = ""
+        self._unit: Unit = "frames"
         self._total: int | None = None
         self._done = self._skipped = 0
         self._began = 0.0
@@ -72,8 +99,8 @@ class _Counted:
         self._skipped = self._done
         self._began = time.monotonic()
 
-    def _begin(self, stage: str, total: int | None) -> None:
-        self._stage, self._total = stage, total
+    def _begin(self, stage: str, total: int | None, unit: Unit) -> None:
+        self._stage, self._total, self._unit = stage, total, unit
         self._done = self._skipped = 0
         self._began = time.monotonic()
 
@@ -83,6 +110,10 @@ class _Counted:
         if self._total:
             return self._done * self._steps // self._total > before * self._steps // self._total
         return self._done // FRAMES_WITHOUT_TOTAL > before // FRAMES_WITHOUT_TOTAL
+
+    @property
+    def _measure(self) -> Measure:
+        return Measure.of(self._unit, self._total)
 
     @property
     def _rate(self) -> float:
@@ -103,11 +134,12 @@ class Lines(_Counted):
         """Write lines through ``write``."""
         super().__init__(write, STEPS_PLAIN)
 
-    def start(self, stage: str, total: int | None) -> None:
+    def start(self, stage: str, total: int | None, unit: Unit = "frames") -> None:
         """Say that a stage begins, and what the one before came to if that was not known."""
         self.close()
-        self._begin(stage, total)
-        self._write(f"{stage}\n" if total is None else f"{stage}: {total} frames\n")
+        self._begin(stage, total, unit)
+        length = "" if total is None else f": {self._measure.amount(total)} {self._measure.name}"
+        self._write(f"{stage}{length}\n")
 
     def advance(self, frames: int) -> None:
         """Say it when another tenth is done."""
@@ -115,15 +147,19 @@ class Lines(_Counted):
             return
         percent = self._done * self._steps // self._total * (100 // self._steps)
         left = self._seconds_left or 0
+        by = self._measure
         self._write(
-            f"{self._stage}: {percent} %, {self._done} of {self._total} frames, "
-            f"{self._rate:.1f} frames/s, {left:.0f} s left\n"
+            f"{self._stage}: {percent} %, {by.amount(self._done)} of {by.amount(self._total)} "
+            f"{by.name}, {by.speed(self._rate)}, {left:.0f} s left\n"
         )
 
     def close(self) -> None:
         """Say how many frames a stage of unknown length had."""
         if self._total is None and self._done:
-            self._write(f"{self._stage}: {self._done} frames, {self._rate:.1f} frames/s\n")
+            by = self._measure
+            self._write(
+                f"{self._stage}: {by.amount(self._done)} {by.name}, {by.speed(self._rate)}\n"
+            )
         self._done = self._skipped = 0
 
 
@@ -134,10 +170,10 @@ class JsonLines(_Counted):
         """Write lines through ``write``."""
         super().__init__(write, STEPS_JSON)
 
-    def start(self, stage: str, total: int | None) -> None:
+    def start(self, stage: str, total: int | None, unit: Unit = "frames") -> None:
         """Report that a stage begins."""
         self.close()
-        self._begin(stage, total)
+        self._begin(stage, total, unit)
         self._report("start")
 
     def advance(self, frames: int) -> None:
@@ -158,7 +194,7 @@ class JsonLines(_Counted):
             "stage": self._stage,
             "done": self._done,
             "total": self._total,
-            "frames_per_second": round(self._rate, 3) if self._rate else None,
+            f"{self._unit}_per_second": round(self._rate, 3) if self._rate else None,
             "seconds_left": None if left is None else round(left, 1),
         }
         self._write(json.dumps(values) + "\n")
@@ -177,13 +213,13 @@ class Bars:
         self._bars: Progress | None = None
         self._task: TaskID | None = None
 
-    def start(self, stage: str, total: int | None) -> None:
+    def start(self, stage: str, total: int | None, unit: Unit = "frames") -> None:
         """Draw the stage's bar, below those that are finished."""
         self._finish()
         if self._bars is None:
             self._bars = _rich_bars(color=self._color)
             self._bars.start()
-        self._task = self._bars.add_task(stage, total=total)
+        self._task = self._bars.add_task(stage, total=total, unit=unit)
 
     def advance(self, frames: int) -> None:
         """Move the bar."""
@@ -218,7 +254,6 @@ def _rich_bars(*, color: bool) -> "Progress":
     from rich.console import Console
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         ProgressColumn,
         Task,
@@ -227,18 +262,28 @@ def _rich_bars(*, color: bool) -> "Progress":
     )
     from rich.text import Text
 
-    class Speed(ProgressColumn):
-        """Frames a second."""
+    class Count(ProgressColumn):
+        """How much of how much."""
 
         def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:.1f} frames/s")
+            by = Measure.of(task.fields["unit"], task.total)
+            total = "?" if task.total is None else by.amount(task.total)
+            unit = "" if by.name == "frames" else f" {by.name}"
+            return Text(f"{by.amount(task.completed).rjust(len(total))}/{total}{unit}")
+
+    class Speed(ProgressColumn):
+        """Frames or bytes a second."""
+
+        def render(self, task: Task) -> Text:
+            by = Measure.of(task.fields["unit"], task.total)
+            found = task.finished_speed or task.speed
+            return Text("" if found is None else by.speed(found))
 
     screen = Console(stderr=True, no_color=not color, highlight=False)
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        Count(),
         Speed(),
         TimeRemainingColumn(elapsed_when_finished=True),
         console=screen,

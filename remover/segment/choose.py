@@ -83,7 +83,7 @@ def _sam2(size: str, checkpoint: str | None, device: str) -> Sam2:
         raise WeightsError(
             f"the checkpoint of `{PREFIX}{known}` is not installed: `{weights.place(name)}` "
             f"({entry.size_text}) is missing",
-            hint=f"fetch {entry.url} to that place, or give it with `--sam2-weights FILE`; "
+            hint=f"`remover weights pull {name}` fetches it, `--sam2-weights FILE` takes another; "
             "`--tracker builtin` needs none",
         )
     return Sam2(known, weights.verified(name), device)

@@ -244,6 +244,7 @@ def test_a_missing_checkpoint_ends_before_any_work(remover, make_clip, tmp_path)
     assert (done.returncode, done.stdout) == (5, b"")
     assert b"error: the checkpoint of `sam2:tiny` is not installed" in done.stderr
     assert b"(156 MB)" in done.stderr
+    assert b"hint: `remover weights pull sam2.1/tiny` fetches it" in done.stderr
     assert b"--sam2-weights FILE" in done.stderr
     assert b"scan" not in done.stderr
     done = remover("clean", clip.path, *asked, "--sam2-weights", "gone.pt", "-o", "out.mkv")

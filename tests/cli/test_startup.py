@@ -6,6 +6,11 @@ import pytest
 
 from remover.version import __version__
 
+NAMES = [
+    "minimax",
+    *(f"minimax/{n}" for n in ("scheduler-config", "transformer", "transformer-config")),
+    *("minimax/vae", "minimax/vae-config"),
+]
 HEAVY = ("torch", "cv2", "av", "numpy", "sam2", "scenedetect", "patchmatch", "rich")
 
 WATCH = """
@@ -29,6 +34,8 @@ finally:
         (("help", "mask"), 0),
         (("info", "--config-template"), 0),
         (("--show-completion", "bash"), 0),
+        (("weights", "list"), 0),
+        (("weights", "path", "sam2.1/tiny"), 0),
         (("clean", "clip.mp4"), 2),
         (("clean", "clip.mp4", "--bxo", "1,2,3,4"), 2),
         (("clean", "clip.mp4", "--box", "1,2,3"), 2),
@@ -90,6 +97,7 @@ def test_help_groups_the_flags(remover):
         ("remover clean --tracker b", 3, ["builtin"]),
         ("remover mask --progress j", 3, ["json"]),
         ("remover c", 1, ["clean"]),
+        ("remover weights pull mini", 3, NAMES),
     ],
 )
 def test_completion(remover, words, count, expected):

@@ -28,6 +28,9 @@ FLAGS = {
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
     "bench track": DISPLAY | {"--device", "--frames"},
+    "weights": {"--help", "-h"},
+    **dict.fromkeys(("weights list", "weights verify", "weights path", "weights add"), DISPLAY),
+    "weights pull": DISPLAY | {"--accept-license"},
     "info": DISPLAY | {"--config-template"},
     "help": {"--help", "-h"},
 }
@@ -108,6 +111,10 @@ def test_the_reference_is_up_to_date(request):
         (["clean", "a", *BOX, "--trim"], "`--trim` has no part to write", "`--start` and `--end`"),
         (["clean", "a", *BOX, "--handles", "8"], "`--handles 8` is for a part", "add `--trim`"),
         (["clean", "a", *BOX, "--handles", "-8"], "`--handles` takes a whole number", "--handles"),
+        (["weights", "fetch"], "there is no command `fetch`", "`remover weights --help`"),
+        (["weights", "path"], "missing argument `NAME`", "see `remover weights path --help`"),
+        (["weights", "pull", "sam2.1/tyni"], "`weights.lock` names no `sam2.1/tyni`", "tiny`?"),
+        (["weights", "pull", "--accept-license", "cc"], "`--accept-license cc`: no", "one of cc-"),
         (["clean", "a", *BOX, "--source-map", "-"], "`--source-map -` cannot go through", "file"),
     ],
 )

@@ -90,12 +90,13 @@ def test_a_missing_checkpoint_is_an_error(tmp_path):
     with pytest.raises(WeightsError) as caught:
         choose("sam2:large", None, "auto")
     assert "`sam2:large` is not installed" in caught.value.message
-    assert f"`{tmp_path}/remover/weights/sam2.1/large.pt` (0 MB)" in caught.value.message
+    assert f"`{tmp_path}/remover/weights/sam2.1/large.pt` (5 bytes)" in caught.value.message
+    assert "`remover weights pull sam2.1/large` fetches it" in caught.value.hint
     assert "`--sam2-weights FILE`" in caught.value.hint
     assert caught.value.code == 5
     with pytest.raises(WeightsError, match=r"`sam2:tiny` is not installed"):
         choose("sam2:auto", None, "cpu")
-    with pytest.raises(WeightsError, match=r"`gone.pt` is not there .*`tiny.pt`, 0 MB"):
+    with pytest.raises(WeightsError, match=r"`gone.pt` is not there .*`tiny.pt`, 4 bytes"):
         choose("sam2:tiny", "gone.pt", "cpu")
     with pytest.raises(WeightsError, match=r"`gone.pt` is not there$"):
         choose("sam2:auto", "gone.pt", "cpu")
@@ -105,7 +106,7 @@ def test_a_damaged_checkpoint_is_an_error(cache):
     cache("tiny", b"tinx")
     with pytest.raises(WeightsError, match="is not the file that is meant") as caught:
         choose("sam2:tiny", None, "cpu")
-    assert "https://example.org/tiny.pt" in caught.value.hint
+    assert "`remover weights pull sam2.1/tiny`" in caught.value.hint
 
 
 @pytest.mark.usefixtures("cache", "no_gpu")
