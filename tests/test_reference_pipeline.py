@@ -5,6 +5,7 @@ What needs the VAE (latents of the masked video and of the mask from pictures, p
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_every_step_gives_the_reference_latents(path):
     inputs, _ = read(path.with_name(path.name.split(".")[0] + ".io.safetensors"))
     dit, released = checkpoint(path.parent)
     assert released.shift == about["shift"]
-    config = SamplerConfig(shift=released.shift, rule=rule_of(about["diffusers"]))
+    config = replace(released, rule=rule_of(about["diffusers"]))
     table = schedule(config, about["case"]["steps"])
     assert list(table.timesteps) == wanted["mid.timesteps"].tolist()
 

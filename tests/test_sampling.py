@@ -24,8 +24,6 @@ from remover.sampling import (
 
 SIGMA_TOLERANCE, STATE_TOLERANCE = 1e-6, 1e-5
 VARIANTS: dict[str, dict[str, Any]] = {
-    "order1": {"order": 1},
-    "order3": {"order": 3},
     "nocorr0": {"uncorrected": frozenset({0, 1})},
 }
 
@@ -52,7 +50,8 @@ def config_of(case: str, version: str) -> tuple[SamplerConfig, int]:
     match = re.fullmatch(r"(\w+)\.shift([\d.]+?)\.steps(\d+)(?:\.(\w+))?", case)
     assert match, case
     solver, shift, steps, variant = match.groups()
-    known = VARIANTS[variant] if variant else {}
+    order = re.fullmatch(r"order(\d+)", variant or "")
+    known = {"order": int(order[1])} if order else VARIANTS[variant] if variant else {}
     return SamplerConfig(Solver(solver), float(shift), rule=rule_of(version), **known), int(steps)
 
 

@@ -43,8 +43,8 @@ class DiTConfig:
             raise ValueError(f"`patch_size` is `{self.patch_size}`")
         if self.attention_head_dim % 2 or self.attention_head_dim < 6 or self.freq_dim % 2:
             raise ValueError(
-                f"`attention_head_dim` {self.attention_head_dim} and `freq_dim` {self.freq_dim} must "
-                "be even, and the former at least 6"
+                f"`attention_head_dim` {self.attention_head_dim} must be even and at least 6, "
+                f"`freq_dim` {self.freq_dim} even"
             )
 
     @property

@@ -160,11 +160,10 @@ class ConditionEmbedder(nn.Module):
             dtype: Of the tokens.
         """
         half = self.freq_dim // 2
-        # Rounded to float32 where the reference does, which shows at large timesteps; but the
-        # exponential is exact, since libraries and processors differ in its last bit.
+        # Rounded to float32 where the reference does: at timestep 999 the last bit of a frequency
+        # moves the output by 1e-5. That bit of the exponential depends on the processor.
         exponents = -math.log(THETA) * torch.arange(half).float() / half
-        frequencies = exponents.double().exp().float().to(timestep.device)
-        angles = timestep.float()[:, None] * frequencies
+        angles = timestep.float()[:, None] * exponents.exp().to(timestep.device)
         sinusoids = torch.cat([angles.cos(), angles.sin()], dim=-1)
         embedded = self.time_embedder(sinusoids).to(dtype)
         return embedded, self.time_proj(F.silu(embedded))

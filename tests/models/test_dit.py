@@ -3,14 +3,14 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import assert_near, found, read
 
 from remover.errors import WeightsError
 from remover.models.attention import rotary_table, rotated
 from remover.models.config import DiTConfig
-from remover.models.dit import Contrast, DiT, load_dit
+from remover.models.dit import KEPT_IN_FLOAT32, Contrast, DiT, load_dit
 
 SMALL = DiTConfig(
     num_attention_heads=2, attention_head_dim=12, num_layers=2, ffn_dim=40, freq_dim=16
@@ -284,3 +284,65 @@ def test_scores_depend_on_distances_only(head, shift, seed):
         for part in (near, far)
     ]
     assert_near(scores[1], scores[0], 1e-4, "scores")
+
+
+@st.composite
+def small_configs(draw) -> DiTConfig:
+    return DiTConfig(
+        num_attention_heads=draw(st.integers(1, 3)),
+        attention_head_dim=draw(st.sampled_from([6, 10, 12, 20, 44])),
+        num_layers=draw(st.integers(1, 2)),
+        ffn_dim=draw(st.integers(1, 70)),
+        freq_dim=draw(st.sampled_from([2, 8, 30])),
+        in_channels=draw(st.integers(1, 9)),
+        out_channels=draw(st.integers(1, 5)),
+        patch_size=draw(st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(1, 2))),
+    )
+
+
+def text_free(config: DiTConfig):
+    """Wan 2.1's transformer as diffusers has it, its cross-attention put to silence."""
+    from diffusers import WanTransformer3DModel
+
+    sizes = {f: getattr(config, f) for f in config.__slots__ if f != "num_contrast_tokens"}
+    whole = WanTransformer3DModel(**sizes, text_dim=4, cross_attn_norm=False).eval()
+    with torch.no_grad():
+        for name, parameter in whole.named_parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.3)
+            if "attn2.to_out" in name:
+                parameter.zero_()
+    left_out = ("attn2.", "text_embedder.")
+    state = whole.state_dict()
+    return whole, {k: v for k, v in state.items() if not any(part in k for part in left_out)}
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    config=small_configs(),
+    grid=st.tuples(*[st.integers(1, 4)] * 3),
+    timestep=st.integers(0, 999),
+    batch=st.integers(1, 2),
+)
+def test_it_is_wan_without_text(config, grid, timestep, batch):
+    whole, weights = text_free(config)
+    shape = [tokens * step for tokens, step in zip(grid, config.patch_size, strict=True)]
+    x, timesteps = latents(batch, config.in_channels, *shape), torch.tensor([timestep] * batch)
+    with torch.no_grad():
+        wanted = whole(x, timesteps, torch.randn(batch, 3, 4)).sample
+    scale = max(1.0, wanted.abs().max().item())
+    assert_near(load_dit(config, weights)(x, timesteps), wanted, 1e-4 * scale, "output")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_rounds_where_wan_does(dtype):
+    config, x, timestep = DiTConfig(2, 12, 3, 40, 16), latents(), torch.tensor([856])
+    whole, weights = text_free(config)
+    exact = load_dit(config, weights)(x, timestep)
+    half = load_dit(config, weights, dtype=dtype)
+    for name, parameter in whole.named_parameters():
+        kept = any(part in name for part in KEPT_IN_FLOAT32)
+        parameter.data = parameter.data.to(torch.float32 if kept else dtype)
+    with torch.no_grad():
+        wanted = whole(x.to(dtype), timestep, torch.zeros(1, 3, 4, dtype=dtype)).sample.float()
+    apart = (half(x.to(dtype), timestep).float() - wanted).abs().mean()
+    assert apart < (wanted - exact).abs().mean() / 4
