@@ -137,9 +137,11 @@ class SamplerConfig:
             return cls(
                 solver=solver,
                 shift=_number(values, shift, usual.shift),
-                order=int(_number(values, "solver_order", usual.order)),
+                order=_whole(values, "solver_order", usual.order),
                 uncorrected=_indices(values.get("disable_corrector", [])),
-                num_train_timesteps=int(_number(values, "num_train_timesteps", 1000)),
+                num_train_timesteps=_whole(
+                    values, "num_train_timesteps", usual.num_train_timesteps
+                ),
             )
         except ValueError as error:
             raise WeightsError(
@@ -185,6 +187,13 @@ def _number(values: Mapping[str, object], name: str, usual: float) -> float:
     raise ValueError(f"`{name}` is `{value}`")
 
 
+def _whole(values: Mapping[str, object], name: str, usual: int) -> int:
+    value = _number(values, name, usual)
+    if value != int(value):
+        raise ValueError(f"`{name}` is `{value}`")
+    return int(value)
+
+
 def _indices(value: object) -> frozenset[int]:
     if isinstance(value, list) and all(isinstance(index, int) for index in value):
         return frozenset(value)
@@ -192,7 +201,15 @@ def _indices(value: object) -> frozenset[int]:
 
 
 def schedule(config: SamplerConfig, num_steps: int = DEFAULT_STEPS) -> Schedule:
-    """The noise levels for ``num_steps`` steps, at least 1."""
+    """The noise levels of a run.
+
+    Args:
+        config: Which solver, and how far the levels are shifted.
+        num_steps: At least 1.
+
+    Raises:
+        ValueError: There are no steps.
+    """
     if num_steps < 1:
         raise ValueError(f"{num_steps} steps")
     train = config.num_train_timesteps

@@ -259,6 +259,7 @@ def test_configs_are_read_as_checkpoints_hold_them():
         ("use_karras_sigmas", True),
         ("_class_name", "DDIMScheduler"),
         ("flow_shift", 0),
+        ("solver_order", 2.5),
         ("flow_shift", "much"),
         ("disable_corrector", 3),
     ],
