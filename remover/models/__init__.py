@@ -1,0 +1,1 @@
+"""The networks of MiniMax-Remover: a config dataclass and modules each, nothing else."""
