@@ -19,7 +19,7 @@ from remover import preview as sheets
 from remover.companions import verify_companions
 from remover.compose import write_cleaned
 from remover.config import CleanOptions
-from remover.errors import OutputError
+from remover.errors import OutputError, RemoverError, memory_ran_out
 from remover.fill import PAINTER, PAINTER_LICENCE
 from remover.job import Job, prepared
 from remover.progress import Progress, Silent
@@ -31,6 +31,28 @@ from remover.video import GrayWriter, Pipe, RgbPictures, Target, is_video_name, 
 NO_SIDES: Mapping[str, Path] = MappingProxyType({})
 
 
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    """Turn what the machine refuses, and nobody on the way knew how to say, into a sentence.
+
+    Raises:
+        DeviceError: Memory is used up.
+        OutputError: A file cannot be read or written.
+    """
+    try:
+        yield
+    except (RemoverError, BrokenPipeError):
+        raise
+    except Exception as error:
+        if device.is_out_of_memory(error):
+            raise memory_ran_out() from error
+        if isinstance(error, OSError) and error.errno is not None:
+            place = error.filename if isinstance(error.filename, str | Path) else "a file"
+            raise files.from_os_error(error, Path(place)) from error
+        raise
+
+
+@_in_words()
 def clean(
     source: Path,
     output: Target | None,
@@ -73,6 +95,7 @@ def clean(
                 part, job.info, job.written, job.output, totals.written
             )
             verify_companions(job.companions, job.written, parts, totals.sides)
+            job.reader.check_unchanged()  # sound and tags were copied from it meanwhile
             job.journal.begin_publishing(
                 {target: part, **{sides[kind]: written for kind, written in parts.items()}}
             )
@@ -101,6 +124,7 @@ def clean(
         )
 
 
+@_in_words()
 def mask(
     source: Path,
     output: Target,
@@ -139,6 +163,7 @@ def mask(
         return _report(job, "mask", source, output, prompts, options, began)
 
 
+@_in_words()
 def dry_run(
     source: Path,
     output: Target | None,
@@ -158,6 +183,7 @@ def dry_run(
         return _report(job, "dry_run", source, target, prompts, options, began, device=job.device)
 
 
+@_in_words()
 def preview(
     source: Path,
     sheet: Path,

@@ -12,7 +12,7 @@ from remover.video.part import info_of_part
 from remover.video.pipe import Pipe, Target
 from remover.video.probe import probe
 from remover.video.sequence import SequenceReader, probe_sequence
-from remover.video.stills import is_sequence, names_of
+from remover.video.stills import folder_of, is_sequence, names_of
 from remover.video.stillwriter import PictureWriter, check_pictures
 from remover.video.values import FrameIndex, FrameSource, Written
 from remover.video.verify import verify, verify_count
@@ -59,8 +59,8 @@ def writer_of(
     info = info_of_part(info, index)
     if plan.is_sequence and isinstance(part, Path) and isinstance(target, Path):
         names = names_of(target, info, index.num_frames, index.first)
-        return PictureWriter(info, plan, part, names, index.first)
-    return Writer(info, index, plan, part)
+        return PictureWriter(info, plan, part, names, index.first, folder_of(target))
+    return Writer(info, index, plan, part, target)
 
 
 def verify_output(
