@@ -14,7 +14,7 @@ def explained(error: BaseException, path: object, encoder: str, muxer: str) -> B
 
     Memory that is used up is a ``DeviceError``.
     """
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
         return memory_ran_out()
     is_ours = isinstance(error, (av.FFmpegError, OSError, ValueError))
     if not is_ours or isinstance(error, BrokenPipeError):  # nobody reads any more: no fault
