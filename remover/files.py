@@ -246,17 +246,18 @@ def _move_into(part: Path, folder: Path, undo: Undo, aside: Path, *, overwrite: 
         undo.publish(picture, folder / picture.name, old, overwrite=overwrite)
 
 
-def from_os_error(error: OSError, target: Path) -> RemoverError:
-    """What an operating system's refusal to write means, in a sentence."""
+def from_os_error(error: OSError, target: Path, flag: str = "-o") -> RemoverError:
+    """What a system's refusal to write means, in a sentence; ``flag`` names another place."""
     if error.errno == errno.ENOMEM:
         return memory_ran_out()
     if error.errno in FULL_DISK:
         return OutputError(
             f"the disk is full: `{target}` was not written",
-            hint="free some space, or write elsewhere with -o",
+            hint=f"free some space, or write elsewhere with {flag}",
         )
     return OutputError(
-        f"`{target}` cannot be written: {reason_of(error)}", hint="choose another place with -o"
+        f"`{target}` cannot be written: {reason_of(error)}",
+        hint=f"choose another place with {flag}",
     )
 
 

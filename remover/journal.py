@@ -29,6 +29,9 @@ from remover.video import Target, folder_of
 
 SCHEMA = 1
 FACTS, FILLS, MASKS = "journal.json", "fills.bin", "masks.npz"
+WORK = "`--work DIR`"
+"""What names another place for a work folder."""
+
 SURVEY, FRAME, WINDOW = b"s", b"f", b"w"
 """Kinds of records."""
 
@@ -172,7 +175,7 @@ class Journal:
         try:
             yield
         except OSError as error:
-            raise files.from_os_error(error, self.folder) from error
+            raise files.from_os_error(error, self.folder, WORK) from error
 
     def _read(self) -> None:
         """Learn what the records hold, up to the last one that ends something."""
