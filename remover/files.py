@@ -132,13 +132,21 @@ class Undo:
             with contextlib.suppress(OSError):
                 if aside.exists() and not target.exists():
                     aside.rename(target)
-            discard(aside)
+            _let_go(aside)
 
     def forget(self) -> None:
         """Let what was published stay, and delete what it replaced."""
         for _, aside, _ in self._steps:
-            discard(aside)
+            _let_go(aside)
         self._steps.clear()
+
+
+def _let_go(aside: Path) -> None:
+    """Delete what was replaced, and the hidden folder that it was kept in, if it was the last."""
+    discard(aside)
+    if aside.parent.suffix == ".old":
+        with contextlib.suppress(OSError):
+            aside.parent.rmdir()
 
 
 @contextlib.contextmanager
@@ -237,13 +245,10 @@ def _move_into(part: Path, folder: Path, undo: Undo, aside: Path, *, overwrite: 
     pictures = sorted(part.iterdir())
     appeared = [p.name for p in pictures if (folder / p.name).exists()]
     if appeared and not overwrite:
-        raise OutputError(
-            f"`{folder / appeared[0]}` appeared while the run was going on",
-            hint="pass -y to replace it, or -o for another place",
-        )
-    for number, picture in enumerate(pictures):
-        old = aside.with_name(f"{aside.stem}.{number}.old")
-        undo.publish(picture, folder / picture.name, old, overwrite=overwrite)
+        raise _appeared(folder / appeared[0])
+    aside.mkdir()
+    for picture in pictures:
+        undo.publish(picture, folder / picture.name, aside / picture.name, overwrite=overwrite)
 
 
 def from_os_error(error: OSError, target: Path, flag: str = "-o") -> RemoverError:
@@ -266,6 +271,13 @@ def reason_of(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def _appeared(target: Path) -> OutputError:
+    return OutputError(
+        f"`{target}` appeared while the run was going on",
+        hint="pass -y to replace it, or -o for another name",
+    )
+
+
 def _identity(path: Path) -> tuple[int, int]:
     """What tells a file or folder from every other one, whatever it is called."""
     facts = path.stat(follow_symlinks=False)
@@ -285,30 +297,14 @@ def _publish(part: Path, target: Path, *, overwrite: bool) -> None:
     if overwrite:
         part.replace(target)
         return
-    if part.is_dir():
-        if target.exists():
-            raise OutputError(
-                f"`{target}` appeared while the run was going on",
-                hint="pass -y to replace it, or -o for another name",
-            )
-        part.rename(target)
-        return
-    try:
+    if not part.is_dir():
         # A link fails if the name appeared meanwhile; a rename would replace it.
-        os.link(part, target)
-    except FileExistsError:
-        raise OutputError(
-            f"`{target}` appeared while the run was going on",
-            hint="pass -y to replace it, or -o for another name",
-        ) from None
-    except OSError:
-        # No links on this file system.
-        if target.exists():
-            raise OutputError(
-                f"`{target}` appeared while the run was going on",
-                hint="pass -y to replace it, or -o for another name",
-            ) from None
-        part.rename(target)
+        with contextlib.suppress(OSError):
+            os.link(part, target)
+            return
+    if target.exists() or target.is_symlink():
+        raise _appeared(target)
+    part.rename(target)  # a folder, or no links on this file system
 
 
 def write_all(file: BinaryIO, content: bytes) -> None:

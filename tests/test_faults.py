@@ -28,6 +28,8 @@ from remover.errors import (
     InputError,
     OutputError,
     RemoverError,
+    VerifyError,
+    WeightsError,
 )
 from remover.segment import propagate
 from remover.video import mux, packets
@@ -528,6 +530,66 @@ def test_masks_that_change_after_they_were_read_do_not_matter(masks, clip, tmp_p
     with monkeypatch.context() as patched:
         meanwhile(patched, "fill", lambda: delete(file))
         clean(clip.path, tmp_path / "out.mkv", box=[], mask=[given])
+
+
+def shut(patched, folder: Path) -> None:
+    """Let nobody look into ``folder``; the system lets an administrator do what it likes."""
+    real = Path.stat
+
+    def stat(self, **named):
+        if folder in self.parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return real(self, **named)
+
+    patched.setattr(Path, "stat", stat)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({"source": "in.mkv"}, InputError),
+        ({"mask": ["m.png"]}, InputError),
+        ({"plate": ["p.png"]}, InputError),
+        ({"tracker": "sam2:tiny", "sam2_weights": "w.pt"}, WeightsError),
+        ({"out": "out.mkv"}, OutputError),
+        ({"matte": "m.mkv"}, OutputError),
+        ({"work": "here"}, OutputError),
+    ],
+)
+def test_nobody_may_look_there(given, kind, clip, tmp_path, monkeypatch):
+    folder = tmp_path / "shut"
+    folder.mkdir()
+    options = {
+        name: [folder / one for one in value] if isinstance(value, list) else folder / value
+        for name, value in given.items()
+        if name != "tracker"
+    }
+    if "tracker" in given:
+        options |= {"tracker": given["tracker"], "sam2_weights": str(options["sam2_weights"])}
+    if "work" in given:
+        options["work"] = str(options["work"])
+        break_in(monkeypatch, Path, "mkdir", refusal(errno.EACCES))
+    shut(monkeypatch, folder)
+    out = options.pop("out", tmp_path / "out.mkv")
+    with pytest.raises(RemoverError) as raised:
+        clean(options.pop("source", clip.path), out, **options)
+    check_words(raised.value, kind)
+    assert names(tmp_path) == {"shut"}
+
+
+@pytest.mark.parametrize(("gone", "kind"), [(".out.mkv.remover", OutputError), (".", VerifyError)])
+def test_a_folder_goes_away(gone, kind, clip, truth, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    with monkeypatch.context() as patched:
+        meanwhile(patched, "fill", lambda: shutil.rmtree(home / gone))
+        with pytest.raises(kind) as raised:
+            clean(clip.path, home / "out.mkv")
+    assert raised.value.hint
+    home.mkdir(exist_ok=True)
+    assert names(home) == set()
+    clean(clip.path, home / "out.mkv", resume=True)
+    assert (home / "out.mkv").read_bytes() == truth
 
 
 # Memory runs out.

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from remover.errors import UsageError
+from remover.errors import InputError, UsageError
 from remover.types import VideoInfo
 from remover.video.decode import Reader
 from remover.video.encode import OutputPlan
@@ -29,7 +29,14 @@ def look_at(path: Path, rate: Fraction | None = None) -> VideoInfo:
         InputError: It cannot be read.
         UsageError: A rate was given for a video, which has its own times.
     """
-    if is_sequence(path):
+    try:
+        has_pictures = is_sequence(path)
+    except OSError as error:
+        raise InputError(
+            f"`{path}` cannot be read: {(error.strerror or 'refused').lower()}",
+            hint="check who may read it and the folders that it lies in",
+        ) from error
+    if has_pictures:
         return probe_sequence(path, rate)
     if rate is not None:
         raise UsageError(
