@@ -190,50 +190,34 @@ def delivering_all(
     """Where to write now the output and the files beside it, by kind.
 
     They are published when the block ends well, the output last; if it cannot be, the others are
-    taken away again.
+    taken away again, and what they replaced comes back.
 
     Raises:
         OutputError: One cannot be published.
     """
-    published: list[Path] = []
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_taking_back(published))
+        undo = stack.enter_context(files.undoing())
         part = stack.enter_context(delivering(target, source, options, progress))
         parts = {
-            kind: stack.enter_context(_delivering_side(path, published, options, progress))
+            kind: stack.enter_context(_delivering_side(path, undo, options, progress))
             for kind, path in sides.items()
         }
         yield part, parts
 
 
 @contextlib.contextmanager
-def _taking_back(published: list[Path]) -> Iterator[None]:
-    """Delete what is in ``published`` if the block fails."""
-    try:
-        yield
-    except BaseException:
-        for path in published:
-            files.remove(path)
-        raise
-
-
-@contextlib.contextmanager
 def _delivering_side(
-    path: Path, published: list[Path], options: CleanOptions, progress: Progress
+    path: Path, undo: files.Undo, options: CleanOptions, progress: Progress
 ) -> Iterator[Path]:
-    """As ``delivering``, of one file or pattern beside the output; adds to ``published``."""
+    """As ``delivering``, of one file or pattern beside the output, which ``undo`` takes back."""
     reclaim(folder_of(path) if _is_side_pictures(path) else path, progress)
     if not _is_side_pictures(path):
-        with files.publishing(path, overwrite=options.overwrite) as part:
+        with files.publishing(path, overwrite=options.overwrite, undo=undo) as part:
             yield part
-        published.append(path)
         return
     folder = folder_of(path)
-    is_new = not folder.exists()
-    with files.publishing_into(folder, overwrite=options.overwrite) as part:
+    with files.publishing_into(folder, overwrite=options.overwrite, undo=undo) as part:
         yield part
-        names = [picture.name for picture in part.iterdir()]
-    published += [folder] if is_new else [folder / name for name in names]
 
 
 def _is_side_pictures(path: Path) -> bool:

@@ -1,9 +1,16 @@
 """Which device computes, and how much memory a run may use."""
 
+import errno
 import os
 import sys
 
 from remover.errors import DeviceError
+
+WORDS = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+"""How libraries without a type for it say that memory is used up, lower case."""
+
+CV_NO_MEMORY = -4
+"""OpenCV's code for it."""
 
 BUDGET_LARGEST = 1 << 30
 BUDGET_SMALLEST = 1 << 28
@@ -70,9 +77,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory is used up, a GPU's or the machine's.
 
     PyTorch has a type of its own only for GPUs; what its CPU allocator and the libraries below it
-    raise can be told by their words alone.
+    raise, and what OpenCV raises, can be told by their words alone.
     """
-    words = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    is_open_cv = type(error).__module__ == "cv2" and getattr(error, "code", 0) == CV_NO_MEMORY
     said = str(error).lower()
-    is_memory_error = isinstance(error, MemoryError)
-    return is_memory_error or (isinstance(error, RuntimeError) and any(w in said for w in words))
+    return is_open_cv or (isinstance(error, RuntimeError) and any(w in said for w in WORDS))

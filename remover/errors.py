@@ -105,6 +105,14 @@ class Interrupted(RemoverError):  # noqa: N818 - what happened, not an error of 
         self.exit_code = exit_code
 
 
+def memory_ran_out() -> DeviceError:
+    """What is said wherever memory is used up and nothing smaller can be tried."""
+    return DeviceError(
+        "the memory ran out",
+        hint="end other programs, or clean a part at a time with `--start` and `--end`",
+    )
+
+
 def nearest(
     word: str, known: Mapping[str, object] | tuple[str, ...], *, likeness: float = 0.6
 ) -> str | None:

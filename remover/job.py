@@ -110,16 +110,18 @@ def prepared(
     info = look_at(source, options.fps)
     output_plan = None if target is None else _planned(info, target, options)
     companions = plan_companions(info, sides)
+    reader = reader_of(info)  # knows from here on whether the input changes
     masks_key = keys.mask_key(info, prompts, options, trackers, chosen)
     with contextlib.ExitStack() as open_things:
         enter = open_things.enter_context
         journal = enter(_journal(masks_key, prompts, target if writes else None, options, progress))
-        found = _scan(info, options, progress)
-        reader, index, frames = found.reader, found.reader.index, found.frames
+        found = _scan(reader, options, progress)
+        index, frames = reader.index, found.frames
         written, short = _written(options, frames, index)
         hand = enter(by_hand(prompts, info, index, frames.start, journal.folder))
         place = journal.folder, masks_key
         store, masks = enter(_masked(found, prompts, options, trackers, hand, place, progress))
+        keys.check_read(journal.key, prompts)
         region = Region(store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep)
         plan = journal.plan or _plan_of(region, found.shots, masks, frames, info)
         journal.keep_plan(plan)
@@ -260,10 +262,10 @@ def _of_output(
     return (*plan.warnings, *delivery.leftovers(target, info, written))
 
 
-def _scan(info: VideoInfo, options: CleanOptions, progress: Progress) -> _Scanned:
+def _scan(reader: FrameSource, options: CleanOptions, progress: Progress) -> _Scanned:
     """Decode everything once: count the frames, keep their times, find the cuts."""
+    info, finder = reader.info, ShotFinder()
     progress.start("scan", info.num_frames_hint or None)
-    reader, finder = reader_of(info), ShotFinder()
     for frame in reader.scan():
         finder.push(thumbnail(frame.planes, info.layout, info.colour, THUMBNAIL_WIDTH))
         progress.advance()

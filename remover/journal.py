@@ -10,6 +10,7 @@ A work folder holds::
 The final encode is never resumed: it runs from the first frame, with what is here.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -28,6 +29,9 @@ from remover.video import Target, folder_of
 
 SCHEMA = 1
 FACTS, FILLS, MASKS = "journal.json", "fills.bin", "masks.npz"
+WORK = "`--work DIR`"
+"""What names another place for a work folder."""
+
 SURVEY, FRAME, WINDOW = b"s", b"f", b"w"
 """Kinds of records."""
 
@@ -37,6 +41,7 @@ class Journal:
 
     Attributes:
         folder: Where it is.
+        key: What the result depends on.
         windows_done: How many windows of the plan are filled, from the first one on.
         frames_done: How many frames they fill.
     """
@@ -48,8 +53,11 @@ class Journal:
             folder: An existing folder that nobody else works in.
             key: What the result depends on.
             is_kept: Whether work is written down; without, the folder is only a place.
+
+        Raises:
+            OutputError: The disk is full or gone.
         """
-        self.folder = folder
+        self.folder, self.key = folder, key
         self.windows_done = self.frames_done = 0
         self._is_kept = is_kept
         self._facts: dict[str, Any] = {"schema": SCHEMA, "key": dict(key)}
@@ -62,7 +70,8 @@ class Journal:
             self._read()
         if is_kept:
             self._write_facts()
-            self._file = records.RecordFile(folder / FILLS, self._end)
+            with self._refusals():
+                self._file = records.RecordFile(folder / FILLS, self._end)
 
     def __enter__(self) -> Self:
         """Return the journal."""
@@ -152,17 +161,21 @@ class Journal:
 
     def _append(self, kind: bytes, **arrays: Any) -> None:
         if self._is_kept:
-            try:
+            with self._refusals():
                 self._file.append(kind, arrays)
-            except OSError as error:
-                raise files.from_os_error(error, self.folder) from error
 
     def _write_facts(self) -> None:
         if self._is_kept:
-            try:
+            with self._refusals():
                 files.write_whole(self.folder / FACTS, json.dumps(self._facts).encode())
-            except OSError as error:
-                raise files.from_os_error(error, self.folder) from error
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Say in words what the disk refuses."""
+        try:
+            yield
+        except OSError as error:
+            raise files.from_os_error(error, self.folder, WORK) from error
 
     def _read(self) -> None:
         """Learn what the records hold, up to the last one that ends something."""

@@ -56,6 +56,27 @@ def mask_key(
     return found | _options(options, IN_MASKS)
 
 
+def check_read(key: Key, prompts: Sequence[Prompt]) -> None:
+    """Make sure that the files of the prompts still are what they were when ``key`` was made.
+
+    To be called once they were read: whoever changed one before that changed what was read.
+
+    Args:
+        key: Of the result.
+        prompts: What it was made with.
+
+    Raises:
+        InputError: One is another now, or gone.
+    """
+    then = f"{key['the prompts']}; {key['the help by hand']}"
+    for prompt in prompts:
+        if prompt.path is not None and _told(prompt) not in then:
+            raise InputError(
+                f"`{prompt.path}` changed while the run was going on",
+                hint="wait until nothing writes to it any more, then run again",
+            )
+
+
 def result_key(masks: Key, prompts: Sequence[Prompt], options: CleanOptions) -> Key:
     """What the whole result depends on: its masks and all else that changes a byte.
 

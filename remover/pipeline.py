@@ -5,12 +5,13 @@ and write, verify, publish. ``mask``, ``preview`` and ``dry_run`` stop on the wa
 """
 
 import contextlib
+import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from remover import preview as sheets
 from remover.companions import verify_companions
 from remover.compose import write_cleaned
 from remover.config import CleanOptions
-from remover.errors import OutputError
+from remover.errors import InputError, OutputError, RemoverError, WeightsError, memory_ran_out
 from remover.fill import PAINTER, PAINTER_LICENCE
 from remover.job import Job, prepared
 from remover.progress import Progress, Silent
@@ -31,6 +32,57 @@ from remover.video import GrayWriter, Pipe, RgbPictures, Target, is_video_name, 
 NO_SIDES: Mapping[str, Path] = MappingProxyType({})
 
 
+_Output = TypeVar("_Output")
+_More = ParamSpec("_More")
+_Verb = Callable[Concatenate[Path, _Output, Sequence[Prompt], CleanOptions, _More], Report]
+
+
+def _in_words(verb: _Verb[_Output, _More]) -> _Verb[_Output, _More]:
+    """Let ``verb`` say in a sentence what the machine refuses and nobody on the way could say."""
+
+    @functools.wraps(verb)
+    def said(
+        source: Path,
+        output: _Output,
+        prompts: Sequence[Prompt],
+        options: CleanOptions,
+        /,
+        *rest: _More.args,
+        **more: _More.kwargs,
+    ) -> Report:
+        try:
+            return verb(source, output, prompts, options, *rest, **more)
+        except (RemoverError, BrokenPipeError):
+            raise
+        except Exception as error:
+            if device.is_out_of_memory(error):
+                raise memory_ran_out() from error
+            if isinstance(error, OSError) and isinstance(error.filename, str | Path):
+                raise _refused(error, Path(error.filename), source, prompts, options) from error
+            raise
+
+    return said
+
+
+def _refused(
+    error: OSError,
+    place: Path,
+    source: Path,
+    prompts: Sequence[Prompt],
+    options: CleanOptions,
+) -> RemoverError:
+    """What it means that the system refuses ``place``: an input, a checkpoint or an output."""
+    inputs = {source, *(prompt.path for prompt in prompts if prompt.path is not None)}
+    here = {place, *place.parents}
+    reason, hint = files.reason_of(error), "check that it is there and who may read it"
+    if here & inputs:
+        return InputError(f"`{place}` cannot be read: {reason}", hint=hint)
+    if options.sam2_weights is not None and Path(options.sam2_weights) in here:
+        return WeightsError(f"the checkpoint `{place}` cannot be read: {reason}", hint=hint)
+    return files.from_os_error(error, place)
+
+
+@_in_words
 def clean(
     source: Path,
     output: Target | None,
@@ -73,6 +125,7 @@ def clean(
                 part, job.info, job.written, job.output, totals.written
             )
             verify_companions(job.companions, job.written, parts, totals.sides)
+            job.reader.check_unchanged()  # sound and tags were copied from it meanwhile
             job.journal.begin_publishing(
                 {target: part, **{sides[kind]: written for kind, written in parts.items()}}
             )
@@ -101,6 +154,7 @@ def clean(
         )
 
 
+@_in_words
 def mask(
     source: Path,
     output: Target,
@@ -139,6 +193,7 @@ def mask(
         return _report(job, "mask", source, output, prompts, options, began)
 
 
+@_in_words
 def dry_run(
     source: Path,
     output: Target | None,
@@ -158,6 +213,7 @@ def dry_run(
         return _report(job, "dry_run", source, target, prompts, options, began, device=job.device)
 
 
+@_in_words
 def preview(
     source: Path,
     sheet: Path,

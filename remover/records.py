@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from remover import files
+
 _HEAD = struct.Struct("<4scIQ")
 """Mark, kind, CRC-32 of kind and content, length of the content."""
 _MARK = b"rec1"
@@ -38,7 +40,7 @@ class RecordFile:
     def __init__(self, path: Path, keep: int) -> None:
         """Open ``path``, cut to its first ``keep`` bytes; it is created if it is not there."""
         path.touch()
-        self._file = path.open("r+b")
+        self._file = path.open("r+b", buffering=0)
         self._file.truncate(keep)
         self._file.seek(keep)
 
@@ -56,8 +58,7 @@ class RecordFile:
         np.savez(buffer, **arrays)
         content = zlib.compress(buffer.getvalue(), LEVEL)
         head = _HEAD.pack(_MARK, kind, zlib.crc32(kind + content), len(content))
-        self._file.write(head + content)
-        self._file.flush()
+        files.write_all(self._file, head + content)
 
 
 def read(path: Path, stop: int | None = None) -> Iterator[Record]:

@@ -75,9 +75,13 @@ def journaled(
             if holds_work(folder):
                 progress.note(f"the work so far is kept in `{folder}`: `--resume` goes on with it")
             else:
-                files.remove(folder)
+                files.discard(folder)
             raise
-        files.remove(folder)
+        try:
+            files.remove(folder)
+        except OSError as error:
+            why = files.reason_of(error)
+            progress.warn(f"`{folder}` is not needed any more and cannot be deleted: {why}")
 
 
 def _settle(folder: Path, key: Key, options: CleanOptions, progress: Progress) -> None:
@@ -98,9 +102,12 @@ def _settle(folder: Path, key: Key, options: CleanOptions, progress: Progress) -
         )
     if left is not None and holds_work(folder):
         progress.note(f"the work of an earlier run in `{folder}` is not used")
-    for inner in folder.iterdir():
-        if inner.name != OWNER:
-            files.remove(inner)
+    try:
+        for inner in folder.iterdir():
+            if inner.name != OWNER:
+                files.remove(inner)
+    except OSError as error:
+        raise files.from_os_error(error, folder) from error
 
 
 @contextlib.contextmanager
@@ -116,17 +123,22 @@ def _held(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        here.unlink(missing_ok=True)
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+        with contextlib.suppress(OSError):  # the disk may be what failed
+            here.unlink(missing_ok=True)
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def _signed(folder: Path, here: Path) -> bool:
     """Put this process's name into a new owner's file; False if there is one."""
     _made(folder)
     try:
-        with here.open("x") as file:
-            file.write(str(Owner.here()))
+        with here.open("xb", buffering=0) as file:
+            try:
+                files.write_all(file, str(Owner.here()).encode())
+            except OSError:
+                files.discard(here)
+                raise
     except (FileExistsError, FileNotFoundError):
         return False
     except OSError as error:

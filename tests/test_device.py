@@ -1,7 +1,38 @@
+import errno
+
+import cv2
 import pytest
+import torch
 
 from remover import device
 from remover.errors import DeviceError
+
+
+def of_opencv(code: int) -> cv2.error:
+    error = cv2.error("resize failed")
+    error.code = code
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        of_opencv(-4),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_memory_that_is_used_up_is_known_from_any_library(error):
+    assert device.is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shapes differ"), OSError(errno.EIO, "no"), of_opencv(-215)]
+)
+def test_other_errors_are_not(error):
+    assert not device.is_out_of_memory(error)
 
 
 def test_memory_is_known_and_bounded():

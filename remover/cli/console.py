@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from remover.cli.progress import Bars, JsonLines, Lines, NoProgress, Stages
 from remover.config import is_debugging, is_dumb_terminal, use_color
-from remover.errors import ExitCode, Interrupted, RemoverError
+from remover.errors import ExitCode, Interrupted, OutputError, RemoverError
 from remover.options import DisplayOptions
 from remover.progress import Unit
 from remover.version import __version__
@@ -57,7 +57,11 @@ class Console:
             self._stages = NoProgress()
 
     def data(self, text: str) -> None:
-        """Write to stdout; quietly not, where nobody reads it any more."""
+        """Write to stdout; quietly not, where nobody reads it any more.
+
+        Raises:
+            OutputError: It does not take it, as where it is a file on a full disk.
+        """
         payload = text.encode("utf-8", "surrogateescape")
         try:
             if self._stdout is None and sys.stdout is not None:
@@ -68,6 +72,12 @@ class Console:
                 payload = payload[os.write(self._stdout, payload) :]
         except BrokenPipeError:
             close_stdout()
+        except OSError as error:
+            close_stdout()
+            raise OutputError(
+                f"the standard output cannot be written: {(error.strerror or 'refused').lower()}",
+                hint="free some space, or send it elsewhere",
+            ) from error
 
     def data_stream(self) -> BinaryIO:
         """The real stdout for bytes, unbuffered; only inside ``run``."""
@@ -153,7 +163,8 @@ class Console:
                 "message": message,
                 "hint": hint,
             }
-            self.data_json({"schema": SCHEMA, "error": body})
+            with contextlib.suppress(OutputError):  # the text on stderr has to do
+                self.data_json({"schema": SCHEMA, "error": body})
 
     def _talk(self, event: str, message: str, text: str) -> None:
         if self.display.progress == "json":
@@ -225,8 +236,9 @@ def _is_terminal() -> bool:
 
 def _causes(error: BaseException) -> list[str]:
     found: list[str] = []
-    cause = error.__cause__
-    while cause is not None:
+    cause, seen = error.__cause__, {id(error)}
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         found += [line for line in str(cause).splitlines() if line.strip()][:1]
         cause = cause.__cause__
     return found

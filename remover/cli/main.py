@@ -20,11 +20,11 @@ from remover.cli.signals import stoppable
 from remover.cli.weights import weights
 from remover.config import is_completing
 from remover.errors import (
-    DeviceError,
     ExitCode,
     Interrupted,
     RemoverError,
     UsageError,
+    memory_ran_out,
     nearest,
 )
 from remover.version import __version__
@@ -136,9 +136,7 @@ def _run(arguments: list[str], console: Console) -> int:
             console.error(Interrupted(ExitCode.SIGTERM))
         return stop.code if isinstance(stop.code, int) else ExitCode.OK
     except MemoryError:
-        console.error(
-            DeviceError("the memory ran out", hint="clean a part with `--start` and `--end`")
-        )
+        console.error(memory_ran_out())
         return ExitCode.DEVICE
     except BrokenPipeError:
         close_stdout()

@@ -136,10 +136,10 @@ def spooled(console: Console) -> Iterator[Path]:
         InputError: Nothing comes in.
         OutputError: There is no room for the copy.
     """
-    from remover import files
+    from remover import files, spool
 
     with files.work_folder() as folder:
-        yield files.spooled(console.input_stream(), folder)
+        yield spool.spooled(console.input_stream(), folder)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from remover import video
-from remover.errors import InputError, OutputError
+from remover.errors import InputError
+from remover.files import from_os_error, reason_of
 from remover.geometry import shown_size, to_coded_mask, to_shown_mask
 from remover.segment.store import MaskStore
 from remover.types import Mask, Size, VideoInfo
@@ -95,10 +96,7 @@ def write_mask_folder(
         try:
             target.write_bytes(coded.tobytes() if is_coded else b"")
         except OSError as error:
-            raise OutputError(
-                f"cannot write `{target.name}`: {error.strerror}",
-                hint="check the free space and the rights of the output folder",
-            ) from error
+            raise from_os_error(error, Path(target.name)) from error
 
 
 def _put_all(
@@ -121,10 +119,17 @@ def _add(store: MaskStore, index: int, mask: Mask, object_id: int) -> None:
 
 
 def _folder_masks(folder: Path, info: VideoInfo, num_frames: int) -> Iterator[Mask]:
+    try:
+        inner = list(folder.iterdir())
+    except OSError as error:
+        raise InputError(
+            f"the folder `{folder}` cannot be read: {reason_of(error)}",
+            hint="check that it is there and who may read it",
+        ) from error
     files = sorted(
         (
             file
-            for file in folder.iterdir()
+            for file in inner
             if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
         ),
         key=lambda file: natural_key(file.name),

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from remover import files
+from remover.errors import OutputError
 from remover.masks import bounds
 from remover.types import Labels, Mask, Rect, Size
 
@@ -35,12 +36,19 @@ class MaskStore:
     def __init__(
         self, folder: Path, size: Size, num_frames: int, *, name: str = "masks.bin"
     ) -> None:
-        """Create an empty store as the file ``name`` in ``folder``, which exists."""
+        """Create an empty store as the file ``name`` in ``folder``, which exists.
+
+        Raises:
+            OutputError: The file cannot be made.
+        """
         self.size = size
         self.num_frames = num_frames
         self.path = folder / name
-        _index_of(self.path).unlink(missing_ok=True)
-        self._file = self.path.open("w+b")
+        try:
+            _index_of(self.path).unlink(missing_ok=True)
+            self._file = self.path.open("w+b", buffering=0)
+        except OSError as error:
+            raise files.from_os_error(error, self.path) from error
         self._end = 0
         self._offset = np.zeros(num_frames, np.int64)
         self._length = np.zeros(num_frames, np.int64)
@@ -68,7 +76,7 @@ class MaskStore:
         """Close the file, and delete it unless it was saved; may be called twice."""
         self._file.close()
         if not self._is_saved:
-            self.path.unlink(missing_ok=True)
+            files.discard(self.path)
 
     def save(self, facts: Mapping[str, Any]) -> None:
         """Make everything put so far, and ``facts`` (arrays), what ``reopened`` gives back.
@@ -80,7 +88,6 @@ class MaskStore:
         own = {name: getattr(self, f"_{name}") for name in _SAVED}
         np.savez(buffer, shape=(*self.size, self.num_frames, self._end), **own, **facts)
         try:
-            self._file.flush()
             files.write_whole(_index_of(self.path), buffer.getvalue())
         except OSError as error:
             raise files.from_os_error(error, self.path) from error
@@ -99,12 +106,12 @@ class MaskStore:
             own = {name: facts.pop(name) for name in _SAVED}
             if shape != [*size, num_frames] or path.stat().st_size < end:
                 return None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            file = path.open("r+b", buffering=0)
+            file.truncate(end)
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
         store = cls.__new__(cls)
-        store.size, store.num_frames, store.path = size, num_frames, path
-        store._file = path.open("r+b")
-        store._file.truncate(end)
+        store.size, store.num_frames, store.path, store._file = size, num_frames, path, file
         store._end = store._saved = end
         store._is_saved = True
         store._room = own["length"].copy()
@@ -141,13 +148,24 @@ class MaskStore:
         self._box[index] = rect
 
     def get(self, index: int) -> Labels:
-        """Return the label map (H, W) of a frame; the caller may write into it."""
+        """Return the label map (H, W) of a frame; the caller may write into it.
+
+        Raises:
+            OutputError: The disk does not give back what was written.
+        """
         labels: Labels = np.zeros(self.size, np.uint8)
         rect = self.box(index)
         if rect is None:
             return labels
-        self._file.seek(int(self._offset[index]))
-        raw = np.frombuffer(zlib.decompress(self._file.read(int(self._length[index]))), np.uint8)
+        try:
+            self._file.seek(int(self._offset[index]))
+            packed = self._file.read(int(self._length[index]))
+            raw = np.frombuffer(zlib.decompress(packed), np.uint8)
+        except (OSError, zlib.error) as error:
+            raise OutputError(
+                f"the masks in `{self.path}` cannot be read again: the disk may be failing",
+                hint="pass `-y` to begin anew, or choose another disk with `--work DIR`",
+            ) from error
         height, width = rect.size
         if self._single[index]:
             raw = np.unpackbits(raw, count=height * width) * self._single[index]
@@ -186,7 +204,7 @@ class MaskStore:
             self._end += len(packed)
         try:
             self._file.seek(int(self._offset[index]))
-            self._file.write(packed)
+            files.write_all(self._file, packed)
         except OSError as error:
             raise files.from_os_error(error, self.path) from error
         self._length[index] = len(packed)

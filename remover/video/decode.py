@@ -17,7 +17,7 @@ from remover.types import RGB, Size, VideoInfo
 from remover.video.facts import CONVERTER_MATRICES
 from remover.video.layouts import Plane, convert, held_format, read_planes
 from remover.video.packets import Tally, claimed_end, has_grid, pictures
-from remover.video.sources import main_stream, open_input
+from remover.video.sources import changed, main_stream, open_input, version_of
 from remover.video.values import Damage, Frame, FrameIndex, FrameSource, repair_times
 
 MAX_LISTED = 1000
@@ -64,7 +64,7 @@ class Reader:
         """Remember which file, and which version of it, ``info`` describes."""
         self.info = info
         self._index: FrameIndex | None = None
-        self._version = _version(info)
+        self._version = version_of(info.path)
         self._is_steady = False
 
     @property
@@ -84,8 +84,10 @@ class Reader:
         The ``pts`` of a frame without a usable time is provisional here.
 
         Raises:
-            InputError: No frame decodes, or the picture changes its size or format.
+            InputError: No frame decodes, the picture changes its size or format, or the file
+                is not the one that there was at the start.
         """
+        self.check_unchanged()
         record, tally = _Record(), Tally()
         last, step = NO_TIME, _usual_step(self.info)
         for native in self._all(tally):
@@ -102,6 +104,7 @@ class Reader:
             )
         if tally.errors or record.corrupt:
             record, tally = self._steady(record, tally)
+        self.check_unchanged()
         self._index = _finish(record, tally, self.info)
 
     def _all(self, tally: Tally) -> Iterator[VideoFrame]:
@@ -160,7 +163,7 @@ class Reader:
         """The frames from ``start`` on by seeking to ``key``, for as long as they are right."""
         index, expected = self.index, start
         skipped, most = 0, start - key + REORDERING_ROOM
-        self._check_version()
+        self.check_unchanged()
         with open_input(self.info.path) as container:
             stream = main_stream(container, self.info.path)
             try:
@@ -182,7 +185,7 @@ class Reader:
 
     def _from_start(self, start: int, stop: int) -> Iterator[Frame]:
         """The frames ``start`` to ``stop`` by decoding everything before them."""
-        self._check_version()
+        self.check_unchanged()
         number = 0
         damage = self.index.damage
         is_sound = not (damage.decode_errors or damage.corrupt_frames)
@@ -197,6 +200,7 @@ class Reader:
                 number += 1
                 if number == stop:
                     return
+        self.check_unchanged()
         raise InputError(
             f"`{self.info.path}` decodes differently from frame {number} on than it did before",
             hint="something changed the file, or its disk or this machine's memory is failing",
@@ -228,12 +232,14 @@ class Reader:
         matrix = CONVERTER_MATRICES[info.colour.matrix]
         return convert(native, info.layout.name, matrix, full_range=info.colour.full_range)
 
-    def _check_version(self) -> None:
-        if _version(self.info) != self._version:
-            raise InputError(
-                f"`{self.info.path}` changed while it was being read",
-                hint="wait until nothing writes to it any more, then run again",
-            )
+    def check_unchanged(self) -> None:
+        """Look whether the file is the one that there was at the start.
+
+        Raises:
+            InputError: It is not.
+        """
+        if version_of(self.info.path) != self._version:
+            raise changed(self.info.path)
 
 
 class RgbPictures:
@@ -320,12 +326,3 @@ def _missing(claimed: float | None, end: float, rate: Fraction) -> float:
         return 0.0
     gap = claimed - end
     return gap if gap > max(0.25, 3 / float(rate)) else 0.0
-
-
-def _version(info: VideoInfo) -> tuple[int, int] | None:
-    """What changes when the file does."""
-    try:
-        facts = info.path.stat()
-    except OSError:
-        return None
-    return facts.st_size, facts.st_mtime_ns

@@ -4,13 +4,18 @@ import errno
 
 import av
 
-from remover.errors import OutputError
+from remover.errors import OutputError, memory_ran_out
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def explained(error: BaseException, path: object, encoder: str, muxer: str) -> BaseException:
-    """An ``OutputError`` for what the library or the disk refused; other errors as they are."""
+    """An ``OutputError`` for what the library or the disk refused; other errors as they are.
+
+    Memory that is used up is a ``DeviceError``.
+    """
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return memory_ran_out()
     is_ours = isinstance(error, (av.FFmpegError, OSError, ValueError))
     if not is_ours or isinstance(error, BrokenPipeError):  # nobody reads any more: no fault
         return error

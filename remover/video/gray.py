@@ -97,7 +97,7 @@ class GrayWriter:
             self._add_stream()
         except (av.FFmpegError, OSError, ValueError) as error:
             self._abort()
-            raise explained(error, self._path, self._encoder, self._muxer) from error
+            raise explained(error, self._name, self._encoder, self._muxer) from error
         return self
 
     def __exit__(
@@ -115,7 +115,7 @@ class GrayWriter:
             self._container.close()
         except (av.FFmpegError, OSError, ValueError) as failure:
             self._abort()
-            raise explained(failure, self._path, self._encoder, self._muxer) from failure
+            raise explained(failure, self._name, self._encoder, self._muxer) from failure
 
     def write(self, mask: npt.NDArray[Any]) -> None:
         """Write the next picture: bool (H, W), or uint8 levels.
@@ -140,7 +140,7 @@ class GrayWriter:
         try:
             self._mux(frame)
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise explained(error, self._path, self._encoder, self._muxer) from error
+            raise explained(error, self._name, self._encoder, self._muxer) from error
 
     def _add_stream(self) -> None:
         info = self._info

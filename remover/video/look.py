@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from remover.errors import UsageError
+from remover.errors import InputError, UsageError
 from remover.types import VideoInfo
 from remover.video.decode import Reader
 from remover.video.encode import OutputPlan
@@ -12,7 +12,7 @@ from remover.video.part import info_of_part
 from remover.video.pipe import Pipe, Target
 from remover.video.probe import probe
 from remover.video.sequence import SequenceReader, probe_sequence
-from remover.video.stills import is_sequence, names_of
+from remover.video.stills import folder_of, is_sequence, names_of
 from remover.video.stillwriter import PictureWriter, check_pictures
 from remover.video.values import FrameIndex, FrameSource, Written
 from remover.video.verify import verify, verify_count
@@ -29,7 +29,14 @@ def look_at(path: Path, rate: Fraction | None = None) -> VideoInfo:
         InputError: It cannot be read.
         UsageError: A rate was given for a video, which has its own times.
     """
-    if is_sequence(path):
+    try:
+        has_pictures = is_sequence(path)
+    except OSError as error:
+        raise InputError(
+            f"`{path}` cannot be read: {(error.strerror or 'refused').lower()}",
+            hint="check who may read it and the folders that it lies in",
+        ) from error
+    if has_pictures:
         return probe_sequence(path, rate)
     if rate is not None:
         raise UsageError(
@@ -59,8 +66,8 @@ def writer_of(
     info = info_of_part(info, index)
     if plan.is_sequence and isinstance(part, Path) and isinstance(target, Path):
         names = names_of(target, info, index.num_frames, index.first)
-        return PictureWriter(info, plan, part, names, index.first)
-    return Writer(info, index, plan, part)
+        return PictureWriter(info, plan, part, names, index.first, folder_of(target))
+    return Writer(info, index, plan, part, target)
 
 
 def verify_output(

@@ -44,14 +44,24 @@ class Writer:
     is left by an exception the file stays incomplete, and whoever named it removes it.
     """
 
-    def __init__(self, info: VideoInfo, index: FrameIndex, plan: OutputPlan, path: Target) -> None:
+    def __init__(
+        self,
+        info: VideoInfo,
+        index: FrameIndex,
+        plan: OutputPlan,
+        path: Target,
+        name: Target | None = None,
+    ) -> None:
         """Prepare to write a changed ``info`` to ``path`` as planned; nothing is opened yet.
+
+        In errors it is called ``name``, where that is what it will be called in the end.
 
         Raises:
             OutputError: The container needs steady frames, and these are not.
         """
         self.written = Written()
         self._info, self._index, self._plan, self._path = info, index, plan, path
+        self._name = path if name is None else name
         self._resources = contextlib.ExitStack()
         self._container: OutputContainer | None = None
         self._stream: Any = None
@@ -70,9 +80,12 @@ class Writer:
         rounded_times(self._index, self._plan.container)
         try:
             self._open()
-        except BaseException as error:
+        except (av.FFmpegError, OSError, ValueError) as error:
             self._abort()
-            raise explained(error, self._path, self._plan.encoder, self._plan.container) from error
+            raise explained(error, self._name, self._plan.encoder, self._plan.container) from error
+        except BaseException:
+            self._abort()
+            raise
         return self
 
     def __exit__(
@@ -106,7 +119,7 @@ class Writer:
         try:
             self._encode(self._prepared(native, number))
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise explained(error, self._path, self._plan.encoder, self._plan.container) from error
+            raise explained(error, self._name, self._plan.encoder, self._plan.container) from error
 
     def close(self) -> None:
         """Write what the encoder still holds and the rest of the other streams; end the file.
@@ -123,7 +136,7 @@ class Writer:
             self._container.close()
         except (av.FFmpegError, OSError, ValueError) as error:
             self._abort()
-            raise explained(error, self._path, self._plan.encoder, self._plan.container) from error
+            raise explained(error, self._name, self._plan.encoder, self._plan.container) from error
         self._container = None
         self._resources.close()
         if isinstance(self._path, Path) and self._patches_aspect():
@@ -131,7 +144,7 @@ class Writer:
                 set_aspect(self._path, self._info.sample_aspect)
             except (OSError, ValueError) as error:
                 raise explained(
-                    error, self._path, self._plan.encoder, self._plan.container
+                    error, self._name, self._plan.encoder, self._plan.container
                 ) from error
 
     def _patches_aspect(self) -> bool:

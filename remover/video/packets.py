@@ -69,6 +69,8 @@ def read_packets(
                 if packet.size:
                     yield packet
             return
+        except MemoryError:  # one of the library's errors, but no damage
+            raise
         except av.FFmpegError:
             tally.errors += 1
             failures += 1
@@ -89,6 +91,8 @@ def _decoded(decoder: Any, packet: Any, tally: Tally) -> list[VideoFrame]:
         return decoder.decode(packet)  # type: ignore[no-any-return]
     except EOFError:
         return []
+    except MemoryError:
+        raise
     except av.FFmpegError:
         tally.errors += 1
         return []

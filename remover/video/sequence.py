@@ -16,6 +16,7 @@ from remover.video.decode import checksum
 from remover.video.facts import CONVERTER_MATRICES, colour_of
 from remover.video.layouts import convert, held_format, read_planes
 from remover.video.probe import held_layout
+from remover.video.sources import changed, version_of
 from remover.video.stills import CODECS, list_pictures
 from remover.video.values import Damage, Frame, FrameIndex
 
@@ -115,8 +116,9 @@ class SequenceReader:
     """The frames of an image sequence, as ``Reader`` gives those of a video."""
 
     def __init__(self, info: VideoInfo) -> None:
-        """Read the pictures that ``info`` lists."""
+        """Remember which pictures, and which versions of them, ``info`` lists."""
         self.info = info
+        self._versions = tuple(version_of(picture) for picture in info.pictures)
         self._index: FrameIndex | None = None
 
     @property
@@ -139,6 +141,7 @@ class SequenceReader:
         checks = []
         count = len(self.info.pictures)
         for number in range(count):
+            self._check(number)
             if self.info.codec == "exr":
                 exr.check_blocks(self.info.pictures[number])
             frame = self._frame(number)
@@ -162,13 +165,25 @@ class SequenceReader:
         """
         count = self.index.num_frames
         for number in range(start, count if stop is None else min(stop, count)):
+            self._check(number)
             frame = self._frame(number)
             if checksum(frame.planes) != int(self.index.checks[number]):
-                raise InputError(
-                    f"`{self.info.pictures[number]}` changed while the run was going on",
-                    hint="wait until nothing writes to it any more, then run again",
-                )
+                raise changed(self.info.pictures[number])
             yield frame
+
+    def check_unchanged(self) -> None:
+        """Look whether the pictures are those that there were at the start.
+
+        Raises:
+            InputError: One is not.
+        """
+        for number in range(len(self._versions)):
+            self._check(number)
+
+    def _check(self, number: int) -> None:
+        path = self.info.pictures[number]
+        if version_of(path) != self._versions[number]:
+            raise changed(path)
 
     def _frame(self, number: int) -> Frame:
         info = self.info
@@ -201,6 +216,8 @@ def _decode(path: Path, codec: str) -> VideoFrame:
         decoder: Any = av.CodecContext.create(codec, "r")
         decoder.thread_type, decoder.thread_count = "NONE", 1
         found = [*decoder.decode(av.Packet(content)), *decoder.decode(None)]
+    except MemoryError:
+        raise
     except (av.FFmpegError, OSError, EOFError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(

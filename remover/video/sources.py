@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 from av.container import InputContainer
@@ -38,6 +38,29 @@ def locator(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
+Version: TypeAlias = tuple[int, int, int]
+"""What is another one once a file was changed: size, time of the change, place on the disk."""
+
+
+def version_of(path: Path) -> Version | None:
+    """Which version of a file there is; None if there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns, facts.st_ino
+
+
+def changed(path: Path) -> InputError:
+    """What is said of an input that is not the one that the run began with."""
+    return InputError(
+        f"`{path}` changed while the run was going on"
+        if path.exists()
+        else f"`{path}` was removed while the run was going on",
+        hint="wait until nothing writes to it any more, then run again",
+    )
+
+
 @contextlib.contextmanager
 def open_input(path: Path) -> Iterator[InputContainer]:
     """Open a media file for reading.
@@ -48,6 +71,8 @@ def open_input(path: Path) -> Iterator[InputContainer]:
     _check_file(path)
     try:
         container = av.open(locator(path), "r", **TOLERANT)
+    except MemoryError:
+        raise
     except (av.FFmpegError, ValueError) as error:
         raise _unreadable(path, error) from error
     with container:

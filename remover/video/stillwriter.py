@@ -38,13 +38,16 @@ class PictureWriter:
         folder: Path,
         names: Sequence[str],
         first: int = 0,
+        place: Path | None = None,
     ) -> None:
         """Prepare to write a changed ``info`` to files called ``names`` in ``folder``.
 
-        The first frame that comes has the number ``first``.
+        The first frame that comes has the number ``first``. In errors the folder is called
+        ``place``, where that is what it will be called in the end.
         """
         self._info, self._plan, self._folder, self._names = info, plan, folder, names
         self._first = first
+        self._place = folder if place is None else place
         self._encoder: Any = None
         self._next = 0
         self.written = Written()
@@ -121,7 +124,7 @@ class PictureWriter:
         return content[: DPX_MARKS.start] + head[DPX_MARKS] + content[DPX_MARKS.stop :]
 
     def _explained(self, error: BaseException) -> BaseException:
-        return explained(error, self._folder, self._plan.encoder, "an image sequence")
+        return explained(error, self._place, self._plan.encoder, "an image sequence")
 
 
 def check_pictures(folder: Path, info: VideoInfo, plan: OutputPlan, written: Written) -> None:

@@ -50,6 +50,10 @@ class FrameSource(Protocol):
         """Yield every frame from the start; at the end ``index`` is set."""
         ...
 
+    def check_unchanged(self) -> None:
+        """Raise ``InputError`` if the files are not those that there were at the start."""
+        ...
+
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Yield the frames ``start`` to ``stop`` (half open; default: to the end), exactly."""
         ...

@@ -171,7 +171,7 @@ class TestSequences:
             np.testing.assert_array_equal(labels > 0, mask)
 
     def test_the_folder_must_be_there_to_write(self, tmp_path):
-        with pytest.raises(OutputError, match=r"cannot write `00000\.png`"):
+        with pytest.raises(OutputError, match=r"`00000\.png` cannot be written"):
             write_mask_folder(iter([square()]), tmp_path / "none", INFO, 1)
 
     def test_two_masks_add_up(self, tmp_path):
