@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from remover.errors import WeightsError
-from remover.files import SPOOL_BLOCK
+from remover.files import BLOCK
 from remover.progress import Progress
 from remover.version import __version__
 
@@ -114,7 +114,7 @@ class _Transfer:
     def take_up(self) -> bool:
         """Count what the part file holds already; whether that is anything."""
         self._file.seek(0)
-        while block := self._file.read(SPOOL_BLOCK):
+        while block := self._file.read(BLOCK):
             self._digest.update(block)
             self._done += len(block)
         if self._done > self._remote.bytes:
@@ -268,7 +268,7 @@ def _blocks(response: Any) -> Iterator[bytes]:
     """What comes, until it ends or breaks off; the two look alike here."""
     while True:
         try:
-            block = response.read1(SPOOL_BLOCK)
+            block = response.read1(BLOCK)
         except (OSError, http.client.HTTPException):
             return
         if not block:

@@ -19,6 +19,9 @@ from remover.owner import Life, Owner
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a system says where a file cannot grow any more."""
 
+BLOCK = 1 << 20
+"""Bytes that are copied at a time."""
+
 LONGEST_NAME = 120
 """Bytes of a name that others can be made of; file systems take 255."""
 

@@ -202,7 +202,7 @@ def _copy(source: Path, entry: WeightFile, progress: Progress) -> None:
     digest = hashlib.sha256()
     with _writing(target), files.publishing(target, overwrite=True) as part:
         with source.open("rb") as original, part.open("wb") as copy:
-            while block := original.read(files.SPOOL_BLOCK):
+            while block := original.read(files.BLOCK):
                 copy.write(block)
                 digest.update(block)
                 progress.advance(len(block))

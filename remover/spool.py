@@ -6,9 +6,6 @@ from typing import BinaryIO
 from remover import files
 from remover.errors import InputError, OutputError
 
-BLOCK = 1 << 20
-"""Bytes that are copied at a time."""
-
 
 def spooled(stream: BinaryIO, folder: Path) -> Path:
     """A file in ``folder`` with all that ``stream`` gives.
@@ -38,7 +35,7 @@ def spooled(stream: BinaryIO, folder: Path) -> Path:
 
 def _read_block(stream: BinaryIO) -> bytes:
     try:
-        return stream.read(BLOCK)
+        return stream.read(files.BLOCK)
     except OSError as error:
         raise InputError(
             f"the standard input cannot be read: {files.reason_of(error)}",
