@@ -25,7 +25,7 @@ LAYERS = [
     {"keys"},
     {"region", "plates", "preview", "report", "resolve", "companions"},
     {"segment", "fill", "shots"},
-    {"video", "weights"},
+    {"video", "weights", "models"},
     {"drawing"},
     {"pixels", "masks", "plan", "device", "files", "records", "metrics", "config"},
     {"options", "owner"},

@@ -1,0 +1,1 @@
+"""The networks: a config dataclass and modules each, nothing else."""
