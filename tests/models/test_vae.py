@@ -215,7 +215,8 @@ def test_any_network_is_that_of_diffusers(diffusers_vae, network, cuts, is_winog
         assert gap(found, wanted) < 1e-4 * max(1, wanted.abs().max().item())
         latents = wanted[:, : fields["z_dim"]]
         whole = ours.decode(ours.normalised(latents), Stream())
-        assert gap(whole, theirs.decode(latents).sample) < 5e-4
+        bound = 5e-4 if is_winograd else 1e-4  # weights this random amplify its rounding
+        assert gap(whole, theirs.decode(latents).sample) < bound
         stream, pieces = Stream(), []
         for piece in video.tensor_split(sorted({min(c, num_frames) for c in cuts}), dim=2):
             pieces.append(ours.moments(piece, stream))
@@ -310,7 +311,7 @@ def test_decoding_near_a_rectangle_is_exact(rect, num_blocks, is_winograd):
         latents = noise(1, 3, 2, 12, 14).to(next(vae.parameters()).dtype)
         whole, part = (vae.decode(latents, Stream(near=near)) for near in (None, rect))
         wanted = whole[..., rect.top : rect.bottom, rect.left : rect.right]
-        assert gap(part, wanted) < (1e-5 if is_winograd else 1e-12)
+        assert gap(part, wanted) < (1e-4 if is_winograd else 1e-12)
 
 
 def test_a_rectangle_spares_work():
