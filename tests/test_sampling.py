@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import assert_near, found, read
 from torch import Tensor
+from upstream import diffusers_class
 
 from remover.errors import WeightsError
 from remover.sampling import (
@@ -106,9 +107,7 @@ configs = st.builds(
 
 
 def upstream(config: SamplerConfig):
-    from diffusers import UniPCMultistepScheduler
-
-    return UniPCMultistepScheduler(
+    return diffusers_class("UniPCMultistepScheduler")(
         prediction_type="flow_prediction",
         use_flow_sigmas=True,
         num_train_timesteps=config.num_train_timesteps,

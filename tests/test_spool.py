@@ -11,7 +11,7 @@ from remover.errors import InputError, OutputError
 
 
 def test_all_of_it_is_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(spool, "BLOCK", 3)
+    monkeypatch.setattr(files, "BLOCK", 3)
     assert spool.spooled(io.BytesIO(b"a video"), tmp_path).read_bytes() == b"a video"
 
 

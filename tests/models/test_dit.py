@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import assert_near, found, read
+from upstream import diffusers_class
 
 from remover.errors import WeightsError
 from remover.models.attention import rotary_table, rotated
@@ -302,10 +303,10 @@ def small_configs(draw) -> DiTConfig:
 
 def text_free(config: DiTConfig):
     """Wan 2.1's transformer as diffusers has it, its cross-attention put to silence."""
-    from diffusers import WanTransformer3DModel
-
     sizes = {f: getattr(config, f) for f in config.__slots__ if f != "num_contrast_tokens"}
-    whole = WanTransformer3DModel(**sizes, text_dim=4, cross_attn_norm=False).eval()
+    whole = diffusers_class("WanTransformer3DModel")(
+        **sizes, text_dim=4, cross_attn_norm=False
+    ).eval()
     with torch.no_grad():
         for name, parameter in whole.named_parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.3)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import warnings
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from oracles import folders
 from safetensors import safe_open
 from safetensors.torch import load_file
+from upstream import diffusers_class
 
 from remover.errors import WeightsError
 from remover.models import causal
@@ -134,11 +134,8 @@ def test_both_ends_of_the_pipelines():
 
 @pytest.fixture(scope="session")
 def diffusers_vae():
-    """The class of diffusers, whose import warns of what is none of ours."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from diffusers import AutoencoderKLWan
-    return AutoencoderKLWan
+    """The class of diffusers."""
+    return diffusers_class("AutoencoderKLWan")
 
 
 def randomised(network, seed=0):
