@@ -1,6 +1,5 @@
 """Weight files: what ``weights.lock`` says of each, where they are installed, and their hashes."""
 
-import hashlib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -9,11 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from remover import files
 from remover.config import cache_folder
 from remover.errors import UsageError, WeightsError, nearest
-
-_BLOCK = 1 << 20
-
 
 LAYOUT = {
     "transformer_config": "transformer/config.json",
@@ -215,17 +212,13 @@ def sha256(path: Path) -> str:
     Raises:
         WeightsError: It cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
+        return files.digest(path)
     except OSError as error:
         reason = (error.strerror or "unreadable").lower()
         raise WeightsError(
             f"`{path}` cannot be read: {reason}", hint="check who may read it"
         ) from None
-    return digest.hexdigest()
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -4,8 +4,8 @@ A convolution of 3x3 reads one pixel around each. Where only a part of a picture
 only a part of it differs from a constant, the layers outside the middle block can be spared the
 rest and give the same numbers. Everything is computed for one axis and done for both::
 
-    pixels          ......XXXX......        X differs from the constant
-    after a layer   .....xXXXXx.....        x: has seen it
+    pixels          ......####......        # differs from the constant
+    after a layer   .....+####+.....        + has seen it
     read for that   ....|......|....        one more on each side
 
 Legend: ``H W`` pixels at some size of the network, half as many at the next.
