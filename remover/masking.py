@@ -92,6 +92,7 @@ def make_masks(
             replace(found, trackers=dict(sorted({**of_given, **found.trackers}.items()))), span
         )
     if all(store.is_empty(i) for i in range(frames.start, frames.stop)):
+        store.forget()  # the same prompts would end here again
         raise InputError(
             f"no frame from {frames.start} to {frames.stop - 1} has anything masked",
             hint="look at the masks with --preview sheet.png, and point at the object on a frame "

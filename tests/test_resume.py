@@ -10,9 +10,9 @@ import pytest
 
 import remover
 from remover import compose, files, journal, records
-from remover.errors import OutputError, UsageError
+from remover.errors import InputError, OutputError, UsageError
 from remover.owner import Owner
-from remover.segment import propagate
+from remover.segment import MaskStore, propagate
 from remover.workplace import OWNER, folder_for
 
 
@@ -187,6 +187,13 @@ def test_a_file_that_came_meanwhile_is_not_replaced(clip, stopped):
     with pytest.raises(OutputError, match="exists already"):
         clean(clip, out, resume=True)
     assert out.read_bytes() == b"somebody else's"
+
+
+def test_a_run_that_found_nothing_leaves_nothing_to_go_on_with(clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(MaskStore, "is_empty", lambda *_: True)
+    with pytest.raises(InputError, match="has anything masked"):
+        clean(clip, tmp_path / "out.mkv")
+    assert left(tmp_path) == []
 
 
 def test_two_runs_do_not_write_the_same_output(clip, stopped):

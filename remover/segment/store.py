@@ -93,6 +93,11 @@ class MaskStore:
             raise files.from_os_error(error, self.path) from error
         self._saved, self._is_saved = self._end, True
 
+    def forget(self) -> None:
+        """Let nothing that was saved be found again."""
+        _index_of(self.path).unlink(missing_ok=True)
+        self._is_saved = False
+
     @classmethod
     def reopened(
         cls, folder: Path, size: Size, num_frames: int, *, name: str = "masks.bin"
