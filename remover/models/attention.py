@@ -96,6 +96,11 @@ class Attention(nn.Module):
         Returns:
             (B, L, D).
         """
+        out: Tensor = self.to_out[0](self._seen(x, table, contrast))
+        return out
+
+    def _seen(self, x: Tensor, table: Tensor, contrast: Tensor | None) -> Tensor:
+        """The values that each token takes, (B, L, D)."""
         query = rotated(self._by_head(self.norm_q(self.to_q(x))), table)
         key = rotated(self._by_head(self.norm_k(self.to_k(x))), table)
         value = self._by_head(self.to_v(x))
@@ -105,8 +110,7 @@ class Attention(nn.Module):
         seen = F.scaled_dot_product_attention(
             query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
         )
-        out: Tensor = self.to_out[0](seen.transpose(1, 2).flatten(2))
-        return out
+        return seen.transpose(1, 2).flatten(2)
 
     def _by_head(self, x: Tensor) -> Tensor:
         """(B, L, D) to (B, L, N, K)."""

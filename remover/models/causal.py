@@ -51,8 +51,7 @@ class RmsNorm(nn.Module):
         """The normed features, same shape and type."""
         wide = features_BTHWC if features_BTHWC.dtype == torch.float64 else features_BTHWC.float()
         normed = functional.normalize(wide, dim=-1).to(features_BTHWC.dtype)
-        scaled: Tensor = normed * float(features_BTHWC.shape[-1] ** 0.5) * self.gamma.flatten()
-        return scaled
+        return normed.mul_(float(features_BTHWC.shape[-1] ** 0.5)).mul_(self.gamma.flatten())
 
 
 class CausalConv3d(nn.Conv3d):
@@ -83,20 +82,26 @@ class CausalConv3d(nn.Conv3d):
             norm: Without it neither norm nor SiLU.
             addend_BTHWO: Added to the result.
         """
-        pieces = [features_BTHWC]
         span = self.kernel_size[0] - 1
-        if span:
-            pieces = [self._past(features_BTHWC, cache, span), features_BTHWC]
-            cache.past[self] = _last(pieces, span)
-        if suits_winograd(self, features_BTHWC):
-            kernel = _kernel(self, cache)
+        if not span:
+            return self._convolved([features_BTHWC], cache, norm, addend_BTHWO)
+        pieces = [self._past(features_BTHWC, cache, span), features_BTHWC]
+        result = self._convolved(pieces, cache, norm, addend_BTHWO)
+        cache.past[self] = _last(pieces, span)
+        return result
+
+    def _convolved(
+        self, pieces: list[Tensor], cache: Cache, norm: RmsNorm | None, addend: Tensor | None
+    ) -> Tensor:
+        """What ``forward`` gives, from the past frames and the next."""
+        if suits_winograd(self, pieces[-1]):
             gain = None if norm is None else norm.gamma.flatten()
-            return _convolve(pieces, kernel, self.bias, gain, addend_BTHWO)
+            return _convolve(pieces, _kernel(self, cache), self.bias, gain, addend)
         features = torch.cat(pieces, dim=1)
         if norm is not None:
-            features = functional.silu(norm(features))
+            features = functional.silu(norm(features), inplace=True)
         result = super().forward(features.permute(0, 4, 1, 2, 3)).permute(0, 2, 3, 4, 1)
-        return result if addend_BTHWO is None else result + addend_BTHWO
+        return result if addend is None else result.add_(addend)
 
     def _past(self, features: Tensor, cache: Cache, span: int) -> Tensor:
         if self not in cache.past:
@@ -230,5 +235,7 @@ def _convolve(
 
 def _last(pieces: list[Tensor], count: int) -> Tensor:
     """A copy of the last frames of the pieces put together."""
-    taken = torch.cat([piece[:, -count:] for piece in pieces], dim=1)[:, -count:]
+    taken = pieces[-1][:, -count:]
+    if taken.shape[1] < count:
+        taken = torch.cat([piece[:, -count:] for piece in pieces], dim=1)[:, -count:]
     return taken.clone(memory_format=torch.contiguous_format)

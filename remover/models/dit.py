@@ -61,12 +61,12 @@ class Modulation(NamedTuple):
 
     def after(self, x: Tensor, change: Tensor) -> Tensor:
         """The residual ``x`` with the gated ``change``, both (B, L, D), in the dtype of ``x``."""
-        return (x.float() + change.float() * self.gate).to(x.dtype)
+        return (change.float() * self.gate).add_(x).to(x.dtype)
 
 
 def _modulated(x: Tensor, shift: Tensor, scale: Tensor, eps: float) -> Tensor:
     normed = F.layer_norm(x.float(), x.shape[-1:], eps=eps)
-    return (normed * (1 + scale) + shift).to(x.dtype)
+    return normed.mul_(1 + scale).add_(shift).to(x.dtype)
 
 
 class Widening(nn.Module):
@@ -79,7 +79,8 @@ class Widening(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) to (B, L, inner)."""
-        return F.gelu(self.proj(x), approximate="tanh")
+        widened: Tensor = torch.ops.aten.gelu_(self.proj(x), approximate="tanh")
+        return widened
 
 
 class FeedForward(nn.Module):
@@ -93,7 +94,17 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) to (B, L, D), some tokens at a time."""
-        return torch.cat([self.net(part) for part in torch.split(x, FEED_TOKENS, dim=1)], dim=1)
+        if x.shape[1] <= FEED_TOKENS:
+            return self._fed(x)
+        fed = torch.empty_like(x)
+        for start in range(0, x.shape[1], FEED_TOKENS):
+            part = slice(start, start + FEED_TOKENS)
+            fed[:, part] = self._fed(x[:, part])
+        return fed
+
+    def _fed(self, x: Tensor) -> Tensor:
+        fed: Tensor = self.net(x)
+        return fed
 
 
 class Block(nn.Module):
