@@ -49,9 +49,11 @@ class RmsNorm(nn.Module):
 
     def forward(self, features_BTHWC: Tensor) -> Tensor:
         """The normed features, same shape and type."""
-        wide = features_BTHWC if features_BTHWC.dtype == torch.float64 else features_BTHWC.float()
-        normed = functional.normalize(wide, dim=-1).to(features_BTHWC.dtype)
-        return normed.mul_(float(features_BTHWC.shape[-1] ** 0.5)).mul_(self.gamma.flatten())
+        given = features_BTHWC
+        wide = given if given.dtype == torch.float64 else given.float()
+        length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).clamp_min(1e-12)
+        normed = (wide / length if wide is given else wide.div_(length)).to(given.dtype)
+        return normed.mul_(float(given.shape[-1] ** 0.5)).mul_(self.gamma.flatten())
 
 
 class CausalConv3d(nn.Conv3d):

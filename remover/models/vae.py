@@ -10,108 +10,18 @@ Legend: ``B`` batch, ``C`` colour, ``T H W`` frames and pixels, ``Z`` latent cha
 latent grid, ``D`` features. Inside, features are (B, T, H, W, D).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from remover.errors import WeightsError
 from remover.models.blocks import Downsampler, Middle, ResidualBlock, Upsampler
 from remover.models.causal import Cache, CausalConv3d, RmsNorm
+from remover.models.config import COLOURS, VaeConfig
 from remover.models.near import Reach, constant_reach, decoder_reach, encoder_reach
 from remover.models.stream import Stream
 from remover.types import Rect, Size
-
-COLOURS = 3
-
-_PLAIN: Mapping[str, Any] = {
-    "is_residual": False,
-    "patch_size": None,
-    "attn_scales": [],
-    "in_channels": COLOURS,
-    "out_channels": COLOURS,
-    "decoder_base_dim": None,
-}
-"""What a configuration says that tells the network apart from Wan 2.2's and from variants."""
-
-
-@dataclass(frozen=True, slots=True)
-class VaeConfig:
-    """The shape of the network; as it stands, the released one."""
-
-    base_dim: int = 96
-    """Features of a pixel at full size."""
-    dim_mult: tuple[int, ...] = (1, 2, 4, 4)
-    """Features at each size, full size first, as multiples of ``base_dim``."""
-    num_res_blocks: int = 2
-    """Residual blocks at each size of the encoder; the decoder has one more."""
-    temperal_downsample: tuple[bool, ...] = (False, True, True)
-    """Whether time is halved with each halving of the size; spelt as in the release."""
-    z_dim: int = 16
-    latents_mean: tuple[float, ...] = (
-        *(-0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508),
-        *(0.4134, -0.0715, 0.5517, -0.3632, -0.1922, -0.9497, 0.2503, -0.2921),
-    )
-    """Of each latent channel, over many videos."""
-    latents_std: tuple[float, ...] = (
-        *(2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743),
-        *(3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160),
-    )
-
-    def __post_init__(self) -> None:
-        """Refuse shapes that do not fit together.
-
-        Raises:
-            ValueError: As said, with the numbers.
-        """
-        if len(self.temperal_downsample) != len(self.dim_mult) - 1:
-            sizes = len(self.dim_mult)
-            raise ValueError(f"{len(self.temperal_downsample)} halvings between {sizes} sizes")
-        for name in ("latents_mean", "latents_std"):
-            if len(getattr(self, name)) != self.z_dim:
-                raise ValueError(f"{len(getattr(self, name))} values of {name} for {self.z_dim}")
-
-    @property
-    def scale(self) -> int:
-        """Pixels on a side of a latent."""
-        return 1 << len(self.temperal_downsample)
-
-    @property
-    def group(self) -> int:
-        """Frames of a latent frame other than the first."""
-        return 1 << sum(self.temperal_downsample)
-
-    @classmethod
-    def from_release(cls, values: Mapping[str, Any]) -> "VaeConfig":
-        """The shape that a released ``vae/config.json`` tells.
-
-        Args:
-            values: The file's fields; what is missing is as in the first release.
-
-        Raises:
-            WeightsError: It is another kind of network, or its numbers do not fit together.
-        """
-        for name, value in _PLAIN.items():
-            if values.get(name, value) != value:
-                raise WeightsError(
-                    f"the VAE's configuration has `{name}` at `{values[name]}`, not `{value}`",
-                    hint="take the VAE of Wan 2.1; that of Wan 2.2 is another network",
-                )
-        own = {item.name for item in fields(cls)}
-        kept: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in own
-        }
-        try:
-            return cls(**kept)
-        except (TypeError, ValueError) as error:
-            raise WeightsError(
-                f"the VAE's configuration does not fit together: `{error}`",
-                hint="take `vae/config.json` from the same place as the weights",
-            ) from error
 
 
 class Encoder(nn.Module):
