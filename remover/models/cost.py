@@ -4,9 +4,9 @@ A multiplication and an addition count as two. Only matrix products and convolut
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from remover.models.config import DiTConfig
+from remover.models.config import COLOURS, DiTConfig, VaeConfig
 
 
 def dit_flop(config: DiTConfig, frames: int, height: int, width: int) -> int:
@@ -28,34 +28,78 @@ def dit_flop(config: DiTConfig, frames: int, height: int, width: int) -> int:
     return 2 * (config.num_layers * (projections + attention + feed_forward) + ends)
 
 
-@dataclass(frozen=True, slots=True)
-class _Half:
-    """Operations by pixel of one half of the VAE, the first frame and each four that follow."""
+def encode_flop(frames: int, height: int, width: int, config: VaeConfig | None = None) -> int:
+    """Operations to encode one video.
 
-    first: float
-    following: float
-
-
-# Counted on Wan 2.1's VAE at 480x832: 2.7 and 4.4 TFLOP for one frame, 163.8 and 275.4 for 81.
-_ENCODER = _Half(2.7e12 / (480 * 832), (163.8e12 - 2.7e12) / 20 / (480 * 832))
-_DECODER = _Half(4.4e12 / (480 * 832), (275.4e12 - 4.4e12) / 20 / (480 * 832))
-
-
-def encode_flop(frames: int, height: int, width: int) -> float:
-    """Operations to encode one video with Wan 2.1's VAE at its released size, within 1 %.
+    Convolutions count as they are written: Winograd's form does fewer.
 
     Args:
         frames: Of the video, 1 + 4k.
         height: In pixels.
         width: In pixels.
+        config: The network's; None is the released one.
     """
-    return _flop(_ENCODER, frames, height, width)
+    return _by_group(_encoder, frames, height * width, config)
 
 
-def decode_flop(frames: int, height: int, width: int) -> float:
+def decode_flop(frames: int, height: int, width: int, config: VaeConfig | None = None) -> int:
     """Operations to decode one video; see ``encode_flop``."""
-    return _flop(_DECODER, frames, height, width)
+    return _by_group(_decoder, frames, height * width, config)
 
 
-def _flop(half: _Half, frames: int, height: int, width: int) -> float:
-    return height * width * (half.first + half.following * ((frames - 1) // 4))
+def _by_group(
+    count: Callable[[VaeConfig, int, int], int], frames: int, pixels: int, config: VaeConfig | None
+) -> int:
+    """Operations for the first frame, which is alone, and for the groups that follow."""
+    config = config or VaeConfig()
+    following = (frames - 1) // config.group
+    return 2 * (count(config, 1, pixels) + following * count(config, config.group, pixels))
+
+
+def _encoder(config: VaeConfig, frames: int, pixels: int) -> int:
+    """Multiplications to encode the first frame, or the ``config.group`` frames of another."""
+    widths = [config.base_dim * factor for factor in config.dim_mult]
+    total, num_in, is_first = frames * pixels * 27 * COLOURS * widths[0], widths[0], frames == 1
+    for width, halves_time in zip(widths, (*config.temperal_downsample, None), strict=True):
+        total += frames * pixels * _residual(num_in, width, config.num_res_blocks)
+        num_in = width
+        if halves_time is not None:
+            pixels //= 4
+            total += frames * pixels * 9 * width**2
+        if halves_time and not is_first:
+            frames //= 2
+            total += frames * pixels * 3 * width**2
+    ends = 27 * num_in * 2 * config.z_dim + (2 * config.z_dim) ** 2
+    return total + frames * (_middle(num_in, pixels) + pixels * ends)
+
+
+def _decoder(config: VaeConfig, frames: int, pixels: int) -> int:
+    """Multiplications to decode a latent frame into that many frames of ``pixels``."""
+    widths = [config.base_dim * factor for factor in reversed(config.dim_mult)]
+    pixels, is_first, frames = pixels // config.scale**2, frames == 1, 1
+    num_in = widths[0]
+    total = pixels * (config.z_dim**2 + 27 * config.z_dim * num_in) + _middle(num_in, pixels)
+    for width, doubles_time in zip(
+        widths, (*reversed(config.temperal_downsample), None), strict=True
+    ):
+        total += frames * pixels * _residual(num_in, width, config.num_res_blocks + 1)
+        num_in = width // 2
+        if doubles_time and not is_first:
+            total += frames * pixels * 3 * width * 2 * width
+            frames *= 2
+        if doubles_time is not None:
+            pixels *= 4
+            total += frames * pixels * 9 * width * num_in
+    return total + frames * pixels * 27 * widths[-1] * COLOURS
+
+
+def _residual(num_in: int, width: int, num_blocks: int) -> int:
+    """Multiplications by pixel of residual blocks; the first may change the width."""
+    shortcut = num_in * width if num_in != width else 0
+    return 27 * (num_in * width + (2 * num_blocks - 1) * width**2) + shortcut
+
+
+def _middle(width: int, pixels: int) -> int:
+    """Multiplications by frame of the block that sees a frame as a whole."""
+    projections = 4 * width**2
+    return pixels * (_residual(width, width, 2) + projections) + 2 * pixels**2 * width
