@@ -14,9 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from remover.models import winograd
-
-WINOGRAD_CHANNELS = 32
-"""With fewer channels the transforms of Winograd's form cost more than it saves."""
+from remover.models.config import WINOGRAD_CHANNELS
 
 
 @dataclass

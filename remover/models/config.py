@@ -8,6 +8,12 @@ from remover.errors import WeightsError
 
 COLOURS = 3
 
+FEED_TOKENS = 8192
+"""Tokens that pass the feed-forward layers at once: a whole window would hold 6 times its width."""
+
+WINOGRAD_CHANNELS = 32
+"""With fewer channels the transforms of Winograd's form cost more than it saves."""
+
 _PLAIN: Mapping[str, Any] = {
     "is_residual": False,
     "patch_size": None,

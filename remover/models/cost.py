@@ -4,9 +4,10 @@ A multiplication and an addition count as two. Only matrix products and convolut
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from remover.models.config import COLOURS, DiTConfig, VaeConfig
+from remover.models.config import DiTConfig, VaeConfig
+from remover.models.layers import Conv, decoder_convs, encoder_convs
 
 
 def dit_flop(config: DiTConfig, frames: int, height: int, width: int) -> int:
@@ -39,67 +40,26 @@ def encode_flop(frames: int, height: int, width: int, config: VaeConfig | None =
         width: In pixels.
         config: The network's; None is the released one.
     """
-    return _by_group(_encoder, frames, height * width, config)
+    return _vae_flop(encoder_convs, frames, height * width, config or VaeConfig())
 
 
 def decode_flop(frames: int, height: int, width: int, config: VaeConfig | None = None) -> int:
     """Operations to decode one video; see ``encode_flop``."""
-    return _by_group(_decoder, frames, height * width, config)
+    return _vae_flop(decoder_convs, frames, height * width, config or VaeConfig())
 
 
-def _by_group(
-    count: Callable[[VaeConfig, int, int], int], frames: int, pixels: int, config: VaeConfig | None
+def _vae_flop(
+    half: Callable[..., Iterator[Conv]], frames: int, pixels: int, config: VaeConfig
 ) -> int:
     """Operations for the first frame, which is alone, and for the groups that follow."""
-    config = config or VaeConfig()
-    following = (frames - 1) // config.group
-    return 2 * (count(config, 1, pixels) + following * count(config, config.group, pixels))
-
-
-def _encoder(config: VaeConfig, frames: int, pixels: int) -> int:
-    """Multiplications to encode the first frame, or the ``config.group`` frames of another."""
-    widths = [config.base_dim * factor for factor in config.dim_mult]
-    total, num_in, is_first = frames * pixels * 27 * COLOURS * widths[0], widths[0], frames == 1
-    for width, halves_time in zip(widths, (*config.temperal_downsample, None), strict=True):
-        total += frames * pixels * _residual(num_in, width, config.num_res_blocks)
-        num_in = width
-        if halves_time is not None:
-            pixels //= 4
-            total += frames * pixels * 9 * width**2
-        if halves_time and not is_first:
-            frames //= 2
-            total += frames * pixels * 3 * width**2
-    ends = 27 * num_in * 2 * config.z_dim + (2 * config.z_dim) ** 2
-    return total + frames * (_middle(num_in, pixels) + pixels * ends)
-
-
-def _decoder(config: VaeConfig, frames: int, pixels: int) -> int:
-    """Multiplications to decode a latent frame into that many frames of ``pixels``."""
-    widths = [config.base_dim * factor for factor in reversed(config.dim_mult)]
-    pixels, is_first, frames = pixels // config.scale**2, frames == 1, 1
-    num_in = widths[0]
-    total = pixels * (config.z_dim**2 + 27 * config.z_dim * num_in) + _middle(num_in, pixels)
-    for width, doubles_time in zip(
-        widths, (*reversed(config.temperal_downsample), None), strict=True
-    ):
-        total += frames * pixels * _residual(num_in, width, config.num_res_blocks + 1)
-        num_in = width // 2
-        if doubles_time and not is_first:
-            total += frames * pixels * 3 * width * 2 * width
-            frames *= 2
-        if doubles_time is not None:
-            pixels *= 4
-            total += frames * pixels * 9 * width * num_in
-    return total + frames * pixels * 27 * widths[-1] * COLOURS
-
-
-def _residual(num_in: int, width: int, num_blocks: int) -> int:
-    """Multiplications by pixel of residual blocks; the first may change the width."""
-    shortcut = num_in * width if num_in != width else 0
-    return 27 * (num_in * width + (2 * num_blocks - 1) * width**2) + shortcut
-
-
-def _middle(width: int, pixels: int) -> int:
-    """Multiplications by frame of the block that sees a frame as a whole."""
-    projections = 4 * width**2
-    return pixels * (_residual(width, width, 2) + projections) + 2 * pixels**2 * width
+    first, following = (
+        sum(
+            conv.taps * conv.frames * (pixels // conv.scale**2)
+            for conv in half(config, is_first=is_first)
+        )
+        for is_first in (True, False)
+    )
+    num_groups = (frames - 1) // config.group
+    seen = pixels // config.scale**2
+    attention = 2 * seen**2 * config.base_dim * config.dim_mult[-1]
+    return 2 * (first + attention + num_groups * (following + attention))

@@ -23,10 +23,7 @@ from torch import Tensor, nn
 
 from remover.errors import WeightsError
 from remover.models.attention import THETA, Attention, Linear, rotary_table
-from remover.models.config import HINT, DiTConfig
-
-FEED_TOKENS = 8192
-"""Tokens that pass the feed-forward layers at once: a whole window would hold 6 times its width."""
+from remover.models.config import FEED_TOKENS, HINT, DiTConfig
 
 KEPT_IN_FLOAT32 = ("condition_embedder.time_embedder.", "scale_shift_table")
 """Parts of the names of parameters that are float32 in half precision too, as in the reference."""

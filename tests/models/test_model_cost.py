@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from configs import vaes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from remover.models.config import DiTConfig, VaeConfig
+from remover.models.config import DiTConfig
 from remover.models.cost import decode_flop, dit_flop, encode_flop
 from remover.models.dit import DiT
 from remover.models.stream import Stream
@@ -49,22 +50,6 @@ def test_a_small_network_costs_what_the_framework_counts(tokens):
 def test_the_vae_costs_what_was_counted(size, encode, decode):
     assert encode_flop(*size) / 1e12 == pytest.approx(encode, rel=0.01)
     assert decode_flop(*size) / 1e12 == pytest.approx(decode, rel=0.01)
-
-
-@st.composite
-def vaes(draw):
-    halves = draw(st.lists(st.booleans(), min_size=1, max_size=3))
-    factors = st.lists(st.integers(1, 3), min_size=len(halves), max_size=len(halves))
-    z_dim = draw(st.integers(1, 4))
-    return VaeConfig(
-        base_dim=2 * draw(st.integers(1, 4)),
-        dim_mult=(1, *draw(factors)),
-        num_res_blocks=draw(st.integers(1, 3)),
-        temperal_downsample=tuple(halves),
-        z_dim=z_dim,
-        latents_mean=(0.0,) * z_dim,
-        latents_std=(1.0,) * z_dim,
-    )
 
 
 @settings(max_examples=15, deadline=None)
