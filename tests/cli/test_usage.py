@@ -28,6 +28,8 @@ FLAGS = {
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
     "bench track": DISPLAY | {"--device", "--frames"},
+    "bench model": DISPLAY
+    | {"--compare", "--device", "--dtype", "--frames", "--parts", "--rounds", "--size"},
     "weights": {"--help", "-h"},
     **dict.fromkeys(("weights list", "weights verify", "weights path", "weights add"), DISPLAY),
     "weights pull": DISPLAY | {"--accept-license"},
