@@ -10,6 +10,7 @@ Legend: ``B`` batch, ``C`` colour, ``T H W`` frames and pixels, ``Z`` latent cha
 latent grid, ``D`` features. Inside, features are (B, T, H, W, D).
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
@@ -112,12 +113,15 @@ class UpBlock(nn.Module):
         self.resnets = nn.ModuleList(ResidualBlock(*pair) for pair in pairwise(widths))
         self.upsamplers = nn.ModuleList([] if up is None else [up])
 
-    def forward(self, features_BTHWD: Tensor, cache: Cache) -> Tensor:
-        """(B, T or 2T, 2H, 2W, D/2); the last block keeps the size."""
-        features = features_BTHWD
-        for block in (*self.resnets, *self.upsamplers):
-            features = block(features, cache)
-        return features
+    @property
+    def layers(self) -> Iterator[nn.Module]:
+        """Each (B, T, H, W, D) to the same or, the last, (B, T or 2T, 2H, 2W, D/2).
+
+        They are called one by one by the decoder: a ``forward`` would keep what it was given alive
+        to its end, where memory peaks.
+        """
+        yield from self.resnets
+        yield from self.upsamplers
 
 
 class Decoder(nn.Module):
@@ -156,7 +160,9 @@ class Decoder(nn.Module):
         if reach:
             features = _part(features, reach[0].read)
         for index, block in enumerate(self.up_blocks):
-            features = block(features, cache)
+            assert isinstance(block, UpBlock)
+            for layer in block.layers:
+                features = layer(features, cache)
             if reach and index < len(reach) - 1:
                 read, result = reach[index].read, reach[index].result
                 features = _part(features, result.moved(-2 * read.top, -2 * read.left))
