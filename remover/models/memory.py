@@ -12,8 +12,8 @@ from remover.models.config import COLOURS, FEED_TOKENS, WINOGRAD_CHANNELS, DiTCo
 from remover.models.layers import Conv, decoder_convs, encoder_convs
 
 VAE_ALLOWANCE = 768 << 20
-"""Measured in float32 on two CPU threads, glibc's allocator, 160x256 to 320x544 pixels: resident
-memory beyond the tensors grew by 250 to 750 MiB and no further with the size."""
+"""Measured in float32 on two CPU threads with glibc's allocator, 160x256 to 320x544 pixels: the
+resident size grew by 190 to 740 MiB more than the tensors, with no clear dependence on the size."""
 
 DIT_ALLOWANCE = 64 << 20
 """The same for the transformer at 2048 to 16384 tokens: 0 to 60 MiB."""
@@ -74,8 +74,8 @@ def _half_bytes(convs: Iterator[Conv], pixels: int, itemsize: int) -> int:
 def _working_bytes(conv: Conv, samples: int, results: int, itemsize: int) -> int:
     """What is alive while a convolution works.
 
-    Where it is normed: what the layers before and after it hold, which is three times its frames,
-    and the past and present frames twice, in float32 or once so and twice in half precision.
+    Where it is normed: what the block was given, its shortcut and what is between its convolutions,
+    and the past and present frames twice in float32, or once so and twice in half precision.
     """
     given = samples * conv.num_in
     made = conv.frames * results * conv.num_out
