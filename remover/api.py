@@ -113,9 +113,10 @@ def _target(output: Any) -> Any:
 
 
 def _options(given: dict[str, Any]) -> Any:
+    from remover.choices import from_text
     from remover.config import CleanOptions
     from remover.errors import UsageError
-    from remover.options import all_options, from_text
+    from remover.options import all_options
     from remover.prompts import parse_moment
 
     known = CleanOptions.__slots__

@@ -104,13 +104,13 @@ def _prompt(case: Path, facts: dict[str, Any], prompt: str) -> Prompt:
 def score_video(case: Path, output: Path, predicted: Path | None, cuts: Sequence[int]) -> Score:
     """Score a cleaned video against the truth of its case, frame by frame."""
     with work_folder() as work:
-        info, source = _open(case / "input.mp4")
+        info, source = open_video(case / "input.mp4")
         count = source.num_frames
         true = list(_masks(case / "masks", info, count, work / "true"))
         effects = _optional_masks(case / "effects", info, count, work / "effects")
         held = _optional_masks(predicted, info, count, work / "predicted")
         scorer = Scorer()
-        streams = (_open(p)[1].read(0, count) for p in (output, case / "clean.mp4"))
+        streams = (open_video(p)[1].read(0, count) for p in (output, case / "clean.mp4"))
         pictures = zip(*streams, source.read(0, count), strict=True)
         for i, (shown, clean, original) in enumerate(pictures):
             scorer.add(
@@ -125,7 +125,8 @@ def score_video(case: Path, output: Path, predicted: Path | None, cuts: Sequence
     return scorer.result()
 
 
-def _open(path: Path) -> tuple[VideoInfo, RgbPictures]:
+def open_video(path: Path) -> tuple[VideoInfo, RgbPictures]:
+    """A video with its frames counted."""
     info = probe(path)
     reader = Reader(info)
     for _ in reader.scan():
@@ -155,7 +156,7 @@ def _as_8_bit(picture: RGB) -> npt.NDArray[np.uint8]:
 
 def write_sheet(case: Path, output: Path, sheet: Path, rows: int = 4) -> None:
     """Write a PNG: input, result and truth side by side, ``rows`` frames spread over the clip."""
-    shown = [_open(p)[1] for p in (case / "input.mp4", output, case / "clean.mp4")]
+    shown = [open_video(p)[1] for p in (case / "input.mp4", output, case / "clean.mp4")]
     places = np.linspace(0, shown[0].num_frames - 1, rows + 2).round().astype(int)[1:-1]
     lines = []
     for place in places:
@@ -244,7 +245,7 @@ def track_speed(path: Path, num_frames: int, device: str) -> Iterator[Speed]:
     from remover.segment.follow import Task, follow
     from remover.segment.judgement import Judgement
 
-    info, pictures = _open(path)
+    info, pictures = open_video(path)
     shot = Shot(0, min(num_frames, pictures.num_frames))
     middle: Mask = np.zeros(info.size, np.bool_)
     top, left = info.size.height // 3, info.size.width // 3

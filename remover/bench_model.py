@@ -27,7 +27,8 @@ from remover.device import is_out_of_memory
 from remover.errors import DeviceError, UsageError
 from remover.models.config import COLOURS, DiTConfig, VaeConfig
 from remover.models.cost import decode_flop, dit_flop, encode_flop
-from remover.models.dit import DiT, load_dit
+from remover.models.dit import DiT
+from remover.models.load import load_dit
 from remover.models.stream import Stream
 from remover.models.vae import WanVae
 from remover.types import Size

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from remover.region import Region
 from remover.types import COPIED, PAINTED, UNTOUCHED, Filled, Patch, Shot, VideoInfo, Window
 from remover.video import Frame, Target, Written, writer_of
 
+if TYPE_CHECKING:  # PyTorch is loaded only where a network paints
+    from remover.fill.paint import NetworkPainter
+
 
 @dataclass(slots=True)
 class FillTotals:
@@ -31,6 +35,8 @@ class FillTotals:
     """What the writer counted."""
     sides: Mapping[str, Written] = field(default_factory=dict)
     """What those of the files beside the output counted, by kind."""
+    changes: Sequence[str] = ()
+    """How the plan was changed on the way, in sentences."""
 
     @property
     def copied_share(self) -> float:
@@ -126,7 +132,8 @@ def write_cleaned(
     assert job.output is not None
     assert job.target is not None
     totals = FillTotals()
-    fills = _fills(job, _survey(job, progress), seed)
+    network = _network_painter(job, seed, progress)
+    fills = _fills(job, _survey(job, progress), seed, network)
     first, num_frames = job.written.first, job.written.num_frames
     progress.start("fill", num_frames)
     with (
@@ -152,6 +159,7 @@ def write_cleaned(
             writer.write(frame, planes)
             count()
     totals.written, totals.sides = writer.written, beside.written
+    totals.changes = () if network is None else network.changes
     if totals.frames != job.plan.hole_frames:
         raise VerifyError(
             f"{job.plan.hole_frames} frames were to be filled and {totals.frames} were",
@@ -185,10 +193,23 @@ def _survey(job: Job, progress: Progress) -> list[Survey]:
     return found
 
 
-def _fills(job: Job, surveys: Sequence[Survey], seed: int) -> Iterator[Filled | Patch]:
+def _network_painter(job: Job, seed: int, progress: Progress) -> "NetworkPainter | None":
+    """What paints by a network, with nothing loaded yet; None where none does."""
+    network, plan = job.painters.network, job.plan.painting
+    if network is None or plan is None:
+        return None
+    from remover.fill.networks import Networks
+    from remover.fill.paint import NetworkPainter
+
+    return NetworkPainter(Networks(network, plan), seed=seed, progress=progress)
+
+
+def _fills(
+    job: Job, surveys: Sequence[Survey], seed: int, network: "NetworkPainter | None"
+) -> Iterator[Filled | Patch]:
     """The fills of all shots, in frame order: finished ones first, then what is still to do."""
     yield from job.journal.fills()
-    no_source = job.hand.no_source
+    no_source, objects = job.hand.no_source, job.painters.objects
     number = 0
     for (shot, windows), found in zip(_shots_to_fill(job), surveys, strict=True):
         first, number = number, number + len(windows)
@@ -204,9 +225,12 @@ def _fills(job: Job, surveys: Sequence[Survey], seed: int) -> Iterator[Filled | 
             seed=seed,
             no_source=None if no_source is None else no_source.mask,
             plates=job.hand.plates_of(shot),
-            painted=job.journal.painted(first),
+            left=job.journal.left(first),
+            copies=job.painters.copies,
+            network=network,
+            network_part=None if objects is None else partial(job.region.hole_of, objects=objects),
         )
         for window in todo:
             before = list(filler.painted)
             yield from filler.fill(window)
-            job.journal.end_window(before, filler.painted)
+            job.journal.end_window(before, filler.left)

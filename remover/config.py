@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from remover.choices import Option, from_text, from_toml
 from remover.errors import InputError, UsageError, nearest
 from remover.options import (
     OBJECT_KEYS,
@@ -20,10 +21,7 @@ from remover.options import (
     CleanOptions,
     DisplayOptions,
     ObjectOptions,
-    Option,
     all_options,
-    from_text,
-    from_toml,
     options_of,
 )
 from remover.prompts import MAX_OBJECT_ID
@@ -189,6 +187,7 @@ def template() -> str:
     examples = {"start": '"45f"', "end": '"00:00:10.500"', "codec": '"h264"'}
     examples |= {"crf": "16", "dilate": "4", "format": '"matroska"', "fps": "24"}
     examples |= {"sam2_weights": '"sam2.1_hiera_tiny.pt"', "work": '"work"'}
+    examples |= {"weights": '"checkpoint"', "steps": "12", "guidance": "3.0"}
     for name, option in all_options().items():
         lines += ["", *(f"# {line}" for line in textwrap.wrap(option.help, 96))]
         default = examples[name] if option.default is None else _toml(option.default)

@@ -15,6 +15,9 @@ CV_NO_MEMORY = -4
 BUDGET_LARGEST = 1 << 30
 BUDGET_SMALLEST = 1 << 28
 
+GPU_SHARE = 0.85
+"""Share of a GPU's memory that is planned with; drivers and allocators take the rest."""
+
 
 def total_memory() -> int:
     """Physical memory of this machine in bytes; 8 GiB where it cannot be read."""
@@ -30,6 +33,20 @@ def picture_budget() -> int:
     Total memory is taken, not free memory, so that the same machine makes the same plan.
     """
     return min(BUDGET_LARGEST, max(BUDGET_SMALLEST, total_memory() // 12))
+
+
+def network_budget(device: str) -> int:
+    """Bytes that a network may take on ``device``: most of a GPU's memory, half of a machine's.
+
+    Total memory again, so that the same machine makes the same plan.
+    """
+    if device == "cpu":
+        return total_memory() // 2
+    import torch
+
+    if device == "mps":
+        return int(torch.mps.recommended_max_memory() * GPU_SHARE)
+    return int(torch.cuda.get_device_properties(device).total_memory * GPU_SHARE)
 
 
 def peak_memory() -> int:

@@ -11,13 +11,17 @@ from remover import delivery, device, keys, maskcache, workplace
 from remover.byhand import ByHand, by_hand
 from remover.companions import Companion, plan_companions
 from remover.config import CleanOptions
+from remover.fill import Scene, paint_plan
 from remover.journal import Journal
 from remover.keys import Key
 from remover.masking import Masks, make_masks
+from remover.painters import Painters, choose_painters, idle_settings
+from remover.painting import Joins
 from remover.pixels import thumbnail
 from remover.plan import cut_to, make_plan
 from remover.progress import Progress
 from remover.region import GROWTH_GIVEN, GROWTH_TRACKED, Region
+from remover.report import time_text
 from remover.resolve import check_prompts, frame_range, with_handles
 from remover.segment import Choice, MaskStore, Sam2, choose
 from remover.shots import ShotFinder
@@ -54,6 +58,7 @@ class Job:
     region: Region
     hand: ByHand
     """What the user brought; what is to be kept is out of the region already."""
+    painters: Painters
     plan: Plan
     target: Target | None
     """Where an output goes; None where none is asked."""
@@ -63,7 +68,7 @@ class Job:
     """The files that are written beside it."""
     warnings: tuple[str, ...]
     device: str
-    """Where the masks were computed; everything else runs on the CPU."""
+    """Where the masks were computed; everything else but a painting network runs on the CPU."""
     journal: Journal
     """What an interrupted run has done of this, and where what this one does is written down."""
 
@@ -111,24 +116,26 @@ def prepared(
     output_plan = None if target is None else _planned(info, target, options)
     companions = plan_companions(info, sides)
     reader = reader_of(info)  # knows from here on whether the input changes
+    painters = Painters() if target is None else choose_painters(prompts, options)
     masks_key = keys.mask_key(info, prompts, options, trackers, chosen)
+    key = keys.result_key(masks_key, prompts, options, painters.key)
     with contextlib.ExitStack() as open_things:
         enter = open_things.enter_context
-        journal = enter(_journal(masks_key, prompts, target if writes else None, options, progress))
+        journal = enter(_journal(key, target if writes else None, options, progress))
         found = _scan(reader, options, progress)
         index, frames = reader.index, found.frames
         written, short = _written(options, frames, index)
         hand = enter(by_hand(prompts, info, index, frames.start, journal.folder))
-        place = journal.folder, masks_key
-        store, masks = enter(_masked(found, prompts, options, trackers, hand, place, progress))
+        work = journal.folder, masks_key
+        store, masks = enter(_masked(found, prompts, options, trackers, hand, work, progress))
         keys.check_read(journal.key, prompts)
         region = Region(store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep)
-        plan = journal.plan or _plan_of(region, found.shots, masks, frames, info)
+        plan = journal.plan or _plan_of(region, found, masks, painters, options)
         journal.keep_plan(plan)
         warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
-        warnings += (*hand.doubts(plan), *_idle_objects(prompts, options))
+        warnings += (*hand.doubts(plan), *_idle(prompts, options, painters))
         warnings += (*_of_output(output_plan, target, info, written), *short)
-        _say(progress, warnings, masks.segmentation.notes)
+        _say(progress, warnings, (*masks.segmentation.notes, *_cost_of(plan)))
         yield Job(
             info=info,
             reader=reader,
@@ -140,6 +147,7 @@ def prepared(
             masks=masks,
             region=region,
             hand=hand,
+            painters=painters,
             plan=plan,
             target=target,
             output=output_plan,
@@ -152,14 +160,12 @@ def prepared(
 
 @contextlib.contextmanager
 def _journal(
-    masks_key: Key,
-    prompts: Sequence[Prompt],
+    key: Key,
     target: Target | None,
     options: CleanOptions,
     progress: Progress,
 ) -> Iterator[Journal]:
     """The journal for ``target``; where none can be kept, a place that goes with the block."""
-    key = keys.result_key(masks_key, prompts, options)
     if isinstance(target, Path):
         with workplace.journaled(target, key, options, progress) as journal:
             yield journal
@@ -273,23 +279,41 @@ def _scan(reader: FrameSource, options: CleanOptions, progress: Progress) -> _Sc
 
 
 def _plan_of(
-    region: Region,
-    shots: Sequence[Shot],
-    masks: Masks,
-    frames: Shot,
-    info: VideoInfo,
+    region: Region, found: _Scanned, masks: Masks, painters: Painters, options: CleanOptions
 ) -> Plan:
-    boxes, areas = region.extents(frames, shots[-1].stop)
+    info, shots = found.reader.info, found.shots
+    boxes, areas = region.extents(found.frames, shots[-1].stop)
+    usable = cut_to(shots, masks.span.start, masks.span.stop)
+    depth = 1 if info.layout.bit_depth == 8 else 2
+    painting = None
+    if painters.network is not None:
+        painting = paint_plan(
+            painters.network,
+            Scene(usable, boxes, info.size, depth),
+            steps=options.steps,
+            joins=Joins(options.joins),
+        )
     return make_plan(
         shots,
         boxes,
         areas,
         info.size,
         span=masks.span,
-        bytes_per_sample=1 if info.layout.bit_depth == 8 else 2,
+        bytes_per_sample=depth,
         budget_bytes=device.picture_budget(),
         tracking=masks.segmentation.cost,
+        painting=painting,
     )
+
+
+def _cost_of(plan: Plan) -> Iterator[str]:
+    """What a network on the CPU is going to take, since that may be hours."""
+    painting = plan.painting
+    if painting is not None and painting.device == "cpu" and painting.seconds is not None:
+        yield (
+            f"painting with a network on the CPU takes up to about {time_text(painting.seconds)} "
+            f"and {painting.memory_bytes / 1e9:.1f} GB"
+        )
 
 
 def _say(progress: Progress, warnings: Sequence[str], notes: Sequence[str]) -> None:
@@ -318,8 +342,9 @@ def _doubts(masks: Masks, frames: Shot) -> Iterator[str]:
             )
 
 
-def _idle_objects(prompts: Sequence[Prompt], options: CleanOptions) -> Iterator[str]:
-    """Settings of objects that nothing points at."""
+def _idle(prompts: Sequence[Prompt], options: CleanOptions, painters: Painters) -> Iterator[str]:
+    """Settings of objects that nothing points at, and of networks where none paints."""
+    yield from idle_settings(painters, options)
     known = {prompt.object_id for prompt in prompts if prompt.is_target}
     for one in options.objects:
         if one.number not in known:

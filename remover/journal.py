@@ -6,6 +6,7 @@ A work folder holds::
     journal.json    the key (what the result depends on), the plan, what is about to be published
     masks.*         the masks of the objects and shots that are done
     fills.bin       the camera's motion of each shot, every finished hole, the end of each window
+    carried*.bin    what a network's last two windows have left for the next one
 
 The final encode is never resumed: it runs from the first frame, with what is here.
 """
@@ -21,18 +22,27 @@ from typing import Any, Self
 import numpy as np
 
 from remover import files, records
-from remover.fill import Camera, Painted, Survey
+from remover.fill import (
+    Camera,
+    Carried,
+    Left,
+    Limits,
+    Painted,
+    Survey,
+    from_arrays,
+    to_arrays,
+)
 from remover.keys import Key
 from remover.plan import plan_of
 from remover.types import Filled, Plan, Rect, Shot
 from remover.video import Target, folder_of
 
-SCHEMA = 1
+SCHEMA = 2
 FACTS, FILLS, MASKS = "journal.json", "fills.bin", "masks.npz"
 WORK = "`--work DIR`"
 """What names another place for a work folder."""
 
-SURVEY, FRAME, WINDOW = b"s", b"f", b"w"
+SURVEY, FRAME, WINDOW, CARRIED = b"s", b"f", b"w", b"c"
 """Kinds of records."""
 
 
@@ -63,11 +73,16 @@ class Journal:
         self._facts: dict[str, Any] = {"schema": SCHEMA, "key": dict(key)}
         self._surveys: dict[Shot, Survey] = {}
         self._painted: list[tuple[int, list[Painted]]] = []
+        self._num_carried = 0
+        self._limits: Limits | None = None
         self._end = 0
         found = facts_of(folder)
         if found is not None and found["key"] == dict(key):
             self._facts = found
             self._read()
+            if not self._is_whole():
+                self._forget()
+        self._ended = self.windows_done
         if is_kept:
             self._write_facts()
             with self._refusals():
@@ -128,26 +143,53 @@ class Journal:
         self._append(FRAME, place=place, origin=filled.origin, confidence=sure, **planes)
         return filled
 
-    def end_window(self, before: Sequence[Painted], after: Sequence[Painted]) -> None:
+    def end_window(self, before: Sequence[Painted], after: Left) -> None:
         """Say that all holes of the next window are written down.
 
         Args:
             before: The shot's painted keys before the window.
-            after: Those after it: the last ones of ``before``, then new ones.
+            after: What the window leaves. Its painted keys are the last ones of ``before``, then
+                new ones.
         """
-        held = sum(any(key is old for old in before) for key in after)
-        arrays: dict[str, Any] = {"held": np.array(held)}
-        for number, key in enumerate(after[held:]):
+        held = sum(any(key is old for old in before) for key in after.painted)
+        arrays: dict[str, Any] = {"held": np.array(held), "limits": np.array(after.limits or ())}
+        arrays["num_carried"] = np.array(len(after.carried))
+        self._keep_carried(after.carried)
+        for number, key in enumerate(after.painted[held:]):
             arrays[f"place{number}"] = np.array([key.index, *key.rect])
             arrays[f"rgb{number}"], arrays[f"shown{number}"] = key.rgb, key.shown
         self._append(WINDOW, **arrays)
+        self._ended += 1
 
-    def painted(self, first: int) -> list[Painted]:
-        """The painted keys of a shot, whose first window is number ``first``, as they were left."""
+    def _keep_carried(self, carried: Sequence[Carried]) -> None:
+        """Write down what the next window begins with; what this one began with is kept too."""
+        if carried and self._is_kept:
+            with self._refusals():
+                file = records.RecordFile(_carried_file(self.folder, self._ended), 0)
+                with contextlib.closing(file):
+                    file.append(CARRIED, {"window": np.array(self._ended), **to_arrays(carried)})
+
+    def left(self, first: int) -> Left:
+        """What the windows of a shot, whose first one is number ``first``, have left so far."""
         found: list[Painted] = []
         for held, new in self._painted[first:]:
             found = [*found[len(found) - held :], *new]
-        return found
+        carried = self._carried() if self.windows_done > first else ()
+        return Left(tuple(found), carried, self._limits)
+
+    def _carried(self) -> tuple[Carried, ...]:
+        """The frames that the last window has left for the next one."""
+        if not self._num_carried:
+            return ()
+        path = _carried_file(self.folder, self.windows_done - 1)
+        return from_arrays(next(records.read(path)).arrays)
+
+    def _is_whole(self) -> bool:
+        """Whether what the last window has left can be read."""
+        if not self._num_carried:
+            return True
+        found = next(records.read(_carried_file(self.folder, self.windows_done - 1)), None)
+        return found is not None and int(found.arrays["window"]) == self.windows_done - 1
 
     def begin_publishing(self, parts: Mapping[Target, Target]) -> None:
         """Note what is about to appear; ``parts`` are the finished files by their final names."""
@@ -189,8 +231,16 @@ class Journal:
                 self._surveys[shot] = found
             else:
                 self._painted.append(_keys(record.arrays))
+                self._num_carried = int(record.arrays["num_carried"])
+                limits = [int(value) for value in record.arrays["limits"]]
+                self._limits = Limits(*limits) if limits else None
                 self.windows_done += 1
             self.frames_done, self._end = frames, record.end
+
+    def _forget(self) -> None:
+        """Begin anew with the fills; masks and plan stay."""
+        self.windows_done = self.frames_done = self._end = self._num_carried = 0
+        self._surveys, self._painted, self._limits = {}, [], None
 
 
 def facts_of(folder: Path) -> dict[str, Any] | None:
@@ -230,6 +280,11 @@ def _survey(arrays: Mapping[str, Any]) -> tuple[Shot, Survey]:
     start, stop = (int(value) for value in arrays["shot"])
     camera = Camera(int(arrays["first"]), tuple(arrays["steps"]), bool(arrays["static"]))
     return Shot(start, stop), Survey(camera, tuple(int(i) for i in arrays["far"]))
+
+
+def _carried_file(folder: Path, window: int) -> Path:
+    """Where the frames lie that a window leaves: two files in turn, so that one is always whole."""
+    return folder / f"carried{window % 2}.bin"
 
 
 def _keys(arrays: Mapping[str, Any]) -> tuple[int, list[Painted]]:

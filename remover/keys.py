@@ -20,7 +20,12 @@ from remover.types import Prompt, VideoInfo
 
 Key: TypeAlias = Mapping[str, str]
 
-NOT_IN_RESULT = frozenset({"overwrite", "work", "resume", "sam2_weights", "tracker", "device"})
+NOT_IN_RESULT = frozenset(
+    {
+        *("overwrite", "work", "resume", "sam2_weights", "tracker", "device"),
+        *("painter", "weights", "dtype", "guidance"),
+    }
+)
 """Options that change no byte of the result, or are in the key by what they lead to."""
 
 IN_MASKS = frozenset({"fps", "invert_mask", "start", "end"})
@@ -77,15 +82,22 @@ def check_read(key: Key, prompts: Sequence[Prompt]) -> None:
             )
 
 
-def result_key(masks: Key, prompts: Sequence[Prompt], options: CleanOptions) -> Key:
+def result_key(masks: Key, prompts: Sequence[Prompt], options: CleanOptions, painter: str) -> Key:
     """What the whole result depends on: its masks and all else that changes a byte.
+
+    Args:
+        masks: What the masks depend on.
+        prompts: What was pointed at.
+        options: Of the run.
+        painter: What paints, and with what.
 
     Raises:
         InputError: A file that a prompt names cannot be read.
     """
     names = {item.name for item in fields(options)} - NOT_IN_RESULT
     beside = [_told(p) for p in prompts if not (p.is_target or p.is_tracked)]
-    return {**masks, "the help by hand": "; ".join(beside), **_options(options, names)}
+    own = {"the help by hand": "; ".join(beside), "the painter": painter}
+    return {**masks, **own, **_options(options, names)}
 
 
 def _tracker(tracker: Choice) -> str:

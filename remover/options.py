@@ -2,54 +2,18 @@
 
 import ast
 import inspect
-import math
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple, NoReturn
 
-from remover.errors import UsageError, nearest
-from remover.prompts import MAX_OBJECT_ID, parse_moment
+from remover.choices import Option, check
+from remover.errors import UsageError
+from remover.prompts import MAX_OBJECT_ID
 from remover.types import Moment
 
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "tracker": (
-        "auto",
-        "builtin",
-        "none",
-        "sam2:auto",
-        "sam2:tiny",
-        "sam2:small",
-        "sam2:base-plus",
-        "sam2:large",
-    ),
-    "painter": ("auto", "classic"),
-    "format": ("matroska", "mp4", "nut", "y4m", "mpegts"),
-    "progress": ("auto", "rich", "plain", "json", "none"),
-    "color": ("auto", "always", "never"),
-}
-RANGES: Mapping[str, tuple[int, int]] = {
-    "dilate": (0, 500),
-    "feather": (0, 100),
-    "handles": (0, 100_000),
-    "seed": (0, 2**32 - 1),
-    "crf": (0, 63),
-    "verbose": (0, 2),
-}
-PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "device": (
-        re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?|mps"),
-        "`auto`, `cpu`, `cuda`, `cuda:N` or `mps`",
-    ),
-    "codec": (re.compile(r"[a-z0-9][a-z0-9_.-]*"), "a codec's name in small letters"),
-    "sam2_weights": (re.compile(r".+", re.DOTALL), "the path of a file"),
-    "work": (re.compile(r".+", re.DOTALL), "the path of a folder"),
-}
-MAX_RATE = 1000
 RIVALS: Mapping[str, str] = {
     "crf": "lossless",
     "lossless": "crf",
@@ -57,12 +21,6 @@ RIVALS: Mapping[str, str] = {
     "verbose": "quiet",
 }
 """Options that exclude each other; where both are configured, the nearer source wins."""
-
-_BOOLEANS = {"1": True, "true": True, "yes": True, "on": True}
-_BOOLEANS |= {"0": False, "false": False, "no": False, "off": False}
-_TYPES = {"bool": bool, "int": int, "str": str, "moment": Moment, "rate": Fraction}
-_RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}|/[0-9]{1,9})?")
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +72,25 @@ class CleanOptions:
     the machine; `auto` is SAM 2 where a checkpoint and a GPU are there, else `builtin`."""
     sam2_weights: str | None = None
     """The checkpoint file for SAM 2, in place of an installed one."""
+    copy: str = "on"
+    """Whether true pixels of other frames are copied first; `off` paints the whole hole."""
     painter: str = "auto"
-    """What fills the pixels that no frame shows: `auto` takes the best that is installed,
-    `classic` needs no weights."""
+    """What fills the pixels that no frame shows: `classic` needs no weights, `minimax` is
+    MiniMax-Remover, `small` is your own checkpoint of its architecture; `auto` is `minimax` where
+    its weights and a GPU are there, `small` where `--weights` is given, else `classic`."""
+    weights: str | None = None
+    """Folder with a checkpoint for the painter: `transformer/`, `vae/` and `scheduler/`; left out,
+    `minimax` takes the installed one."""
+    steps: int | None = None
+    """Steps of the network from noise to picture; left out, 6."""
+    guidance: float | None = None
+    """For weights of the first training stage alone: how far to go away from making an object;
+    left out, 3."""
+    joins: str = "hand-over"
+    """How windows of the network meet: `hand-over` begins with finished frames, as in training;
+    `blend` and `shift` are trials that mix or move windows at every step."""
+    dtype: str = "auto"
+    """What networks compute in; `auto` is the 16 bits of the weights on a GPU, else `fp32`."""
     start: Moment | None = None
     """First frame or time to clean; the part before it passes through."""
     end: Moment | None = None
@@ -166,6 +140,7 @@ class CleanOptions:
             UsageError: A value is out of its range, or two exclude each other.
         """
         _check_fields(self)
+        self._check_painters()
         if self.lossless and self.crf is not None:
             raise UsageError(
                 f"`--lossless` and `--crf {self.crf}` exclude each other",
@@ -188,6 +163,29 @@ class CleanOptions:
                     f"`--end {self.end}` is not after `--start {self.start}`",
                     hint="`--end` is the first frame or time that is not cleaned",
                 )
+
+    def _check_painters(self) -> None:
+        """Check that a checkpoint is given where one must be, and nowhere else.
+
+        Raises:
+            UsageError: It is not so.
+        """
+        painters = {self.painter, *(one.painter for one in self.objects)}
+        if "small" in painters and self.weights is None:
+            raise UsageError(
+                "`--painter small` needs a checkpoint",
+                hint="name its folder with `--weights DIR`",
+            )
+        if self.weights is not None and painters <= {"classic", None}:
+            raise UsageError(
+                f"`--weights {self.weights}` is of no use to `--painter classic`",
+                hint="leave one of them out",
+            )
+
+    def painter_of(self, object_id: int) -> str:
+        """The painter of an object: its own, else the run's."""
+        own = (one.painter for one in self.objects if one.number == object_id)
+        return next(own, None) or self.painter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,43 +217,6 @@ class DisplayOptions:
             )
 
 
-class Option(NamedTuple):
-    """An option as parsers and documentation need it."""
-
-    name: str
-    kind: str
-    """``bool``, ``int``, ``str``, ``moment`` or ``rate``."""
-    default: Any
-    optional: bool
-    """Whether None is a value."""
-    help: str
-
-    @property
-    def key(self) -> str:
-        """The key in a TOML file, spelled as the flag is."""
-        return self.name.replace("_", "-")
-
-    @property
-    def flag(self) -> str:
-        """The flag."""
-        return f"--{self.key}"
-
-    @property
-    def takes(self) -> str:
-        """What values it takes, to end the sentence "takes ..."."""
-        if self.name in CHOICES:
-            *first, last = (f"`{choice}`" for choice in CHOICES[self.name])
-            return f"{', '.join(first)} or {last}"
-        if self.name in RANGES:
-            low, high = RANGES[self.name]
-            return f"a whole number of {low} to {high}"
-        if self.name in PATTERNS:
-            return PATTERNS[self.name][1]
-        if self.kind == "rate":
-            return "a frame rate (`24`, `23.976` or `24000/1001`)"
-        return "`true` or `false`" if self.kind == "bool" else "a frame (`45`) or a time (`1.5s`)"
-
-
 def options_of(owner: type) -> tuple[Option, ...]:
     """The options that are the fields of ``owner``, in their order."""
     return _tables()[owner.__name__]
@@ -265,95 +226,6 @@ def options_of(owner: type) -> tuple[Option, ...]:
 def all_options() -> Mapping[str, Option]:
     """Every option by name: those of the result, then those of the display."""
     return {item.name: item for table in _tables().values() for item in table}
-
-
-def from_text(option: Option, text: str, subject: str) -> Any:
-    """The value of ``option`` written as ``text`` in a flag or a variable.
-
-    Args:
-        option: Which option.
-        text: What was typed.
-        subject: How a message is to name the place, as ``--dilate``, in backticks.
-
-    Raises:
-        UsageError: The text is not such a value.
-    """
-    if option.kind == "bool":
-        value: Any = _BOOLEANS.get(text.strip().lower())
-        if value is None:
-            _refuse(option, text, subject)
-    elif option.kind == "int":
-        if _WHOLE.fullmatch(text.strip()) is None:
-            _refuse(option, text, subject)
-        value = int(text)
-    elif option.kind == "moment":
-        value = parse_moment(text, what=subject)
-    elif option.kind == "rate":
-        value = _rate(text)
-        if value is None:
-            _refuse(option, text, subject)
-    else:
-        value = text
-    check(option, value, subject)
-    return value
-
-
-def from_toml(option: Option, value: object, subject: str) -> Any:
-    """The value of ``option`` read from a TOML file; a moment may be a frame's number.
-
-    Raises:
-        UsageError: The value has the wrong type or is out of its range.
-    """
-    if option.kind == "moment" and type(value) in (str, int):
-        return from_text(option, str(value), subject)
-    if option.kind == "rate" and type(value) in (str, int, float):
-        return from_text(option, str(value), subject)
-    check(option, value, subject)
-    return value
-
-
-def check(option: Option, value: object, subject: str) -> None:
-    """Raise unless ``value`` is one that ``option`` takes.
-
-    Raises:
-        UsageError: Wrong type, or out of range; it names ``subject`` and the value.
-    """
-    if value is None and option.optional:
-        return
-    if type(value) is not _TYPES[option.kind]:
-        _refuse(option, value, subject)
-    low, high = RANGES.get(option.name, (None, None))
-    if isinstance(value, int) and low is not None and high is not None and not low <= value <= high:
-        _refuse(option, value, subject)
-    if isinstance(value, str):
-        pattern = PATTERNS.get(option.name)
-        if pattern is not None and pattern[0].fullmatch(value) is None:
-            _refuse(option, value, subject)
-        if option.name in CHOICES and value not in CHOICES[option.name]:
-            _refuse(option, value, subject)
-
-
-def _rate(text: str) -> Fraction | None:
-    """A frame rate above 0 and at most 1000; decimals near an NTSC rate mean that rate."""
-    if _RATE.fullmatch(text.strip()) is None:
-        return None
-    try:
-        value = Fraction(text.strip())
-    except ZeroDivisionError:
-        return None
-    if value.denominator != 1 and "." in text:
-        broadcast = Fraction(math.ceil(value) * 1000, 1001)
-        value = broadcast if abs(broadcast - value) < Fraction(1, 200) else value
-    return value if 0 < value <= MAX_RATE else None
-
-
-def _refuse(option: Option, value: object, subject: str) -> NoReturn:
-    near = nearest(str(value), CHOICES.get(option.name, ()))
-    shown = str(value).lower() if isinstance(value, bool) else value
-    raise UsageError(
-        f"{subject} takes {option.takes}, not `{shown}`",
-        hint=f"did you mean `{near}`?" if near else f"`{option.flag}`: {option.help}",
-    )
 
 
 def _check_fields(owner: object) -> None:

@@ -18,10 +18,9 @@ import numpy as np
 from remover import delivery, device, files
 from remover import preview as sheets
 from remover.companions import verify_companions
-from remover.compose import write_cleaned
+from remover.compose import FillTotals, write_cleaned
 from remover.config import CleanOptions
 from remover.errors import InputError, OutputError, RemoverError, WeightsError, memory_ran_out
-from remover.fill import PAINTER, PAINTER_LICENCE
 from remover.job import Job, prepared
 from remover.progress import Progress, Silent
 from remover.report import Promises, Report, versions
@@ -138,13 +137,7 @@ def clean(
             options,
             began,
             sides={kind: str(path) for kind, path in sides.items()},
-            painter=PAINTER,
-            painter_licence=PAINTER_LICENCE,
-            device=job.device,
-            copied_share=totals.copied_share,
-            painted_share=totals.painted_share,
-            mean_confidence=totals.mean_confidence,
-            resumed_frames=job.journal.frames_done,
+            **_filled(job, totals),
             promises=Promises(
                 samples_changed_outside=0,
                 frames_equal=True,
@@ -295,24 +288,45 @@ def _report(
         written=Shot(job.written.first, job.written.first + job.written.num_frames),
         tracker=segmentation.tracker,
         objects={
-            str(number): {"tracker": name, "painter": details.get("painter")}
+            str(number): {
+                "tracker": name,
+                "painter": job.painters.names.get(number) if "painter" in details else None,
+            }
             for number, name in segmentation.trackers.items()
         },
         span=job.masks.span,
         frames_without_mask=sum(job.store.is_empty(i) for i in range(job.index.num_frames)),
         unsure=segmentation.unsure,
         lost=segmentation.lost,
-        warnings=job.warnings,
+        warnings=(*job.warnings, *details.pop("changes", ())),
         notes=segmentation.notes,
         seconds=time.monotonic() - began,
         peak_memory_bytes=device.peak_memory(),
         versions=versions(),
-        weights=dict(segmentation.weights),
+        weights={**segmentation.weights, **_network_weights(job)},
         codec=None if job.output is None else job.output.encoder,
         pixel_format=None if job.output is None else job.output.layout.name,
         encoder_threads=None if job.output is None else job.output.threads,
         **details,
     )
+
+
+def _filled(job: Job, totals: FillTotals) -> dict[str, Any]:
+    """What a report says of the fill."""
+    return {
+        "painter": job.painters.name,
+        "painter_licence": job.painters.licence,
+        "device": job.device,
+        "changes": tuple(totals.changes),
+        "copied_share": totals.copied_share,
+        "painted_share": totals.painted_share,
+        "mean_confidence": totals.mean_confidence,
+        "resumed_frames": job.journal.frames_done,
+    }
+
+
+def _network_weights(job: Job) -> Mapping[str, str]:
+    return {} if job.painters.network is None else job.painters.network.sha256
 
 
 def _plain(value: Any) -> Any:

@@ -4,9 +4,12 @@ A shot is cut into windows of frames that are filled together. A window may look
 around it (its context), never across a cut, and holds the rectangle that its holes need.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
+from remover.painting import Joins, Offload, PaintPlan, longest
 from remover.types import Cost, Plan, Rect, Shot, Size, Window
 
 WINDOW, RADIUS = 32, 32
@@ -35,7 +38,11 @@ FAR_FRAMES, FAR_BYTES = 24, 200 << 20
 
 
 def reach(
-    size: Size, bytes_per_sample: int, largest_hole: int, budget_bytes: int
+    size: Size,
+    bytes_per_sample: int,
+    largest_hole: int,
+    budget_bytes: int,
+    fixed: int | None = None,
 ) -> tuple[int, int]:
     """How many frames a window and one side of its context may have within a budget.
 
@@ -44,19 +51,24 @@ def reach(
         bytes_per_sample: 1 or 2.
         largest_hole: Pixels of the largest rectangle around a hole, with its margin.
         budget_bytes: Memory for the pictures and for the fill in the making.
+        fixed: The length, where it is decided already.
 
     Returns:
         Window length and context radius in frames, each at least 4.
     """
-    picture = _picture_bytes(size, bytes_per_sample)
-    length = WINDOW
-    while length > 4 and 3 * length * picture + length * largest_hole * DRAFT_BYTES > budget_bytes:
+    picture = picture_bytes(size, bytes_per_sample)
+    length = WINDOW if fixed is None else fixed
+    while (
+        fixed is None
+        and length > 4
+        and 3 * length * picture + length * largest_hole * DRAFT_BYTES > budget_bytes
+    ):
         length -= 1
     left = budget_bytes - length * (picture + largest_hole * DRAFT_BYTES)
     return length, min(RADIUS, max(4, left // (2 * picture)))
 
 
-def _picture_bytes(size: Size, bytes_per_sample: int) -> int:
+def picture_bytes(size: Size, bytes_per_sample: int) -> int:
     """A picture with its hole."""
     return size.height * size.width * (3 * bytes_per_sample + 1)
 
@@ -68,7 +80,12 @@ def cut_to(shots: Sequence[Shot], start: int, stop: int) -> tuple[Shot, ...]:
 
 
 def windows_of_shot(
-    shot: Shot, boxes: Sequence[Rect | None], size: Size, length: int, radius: int
+    shot: Shot,
+    boxes: Sequence[Rect | None],
+    size: Size,
+    length: int,
+    radius: int,
+    overlap: int = 0,
 ) -> tuple[Window, ...]:
     """Windows over the frames of ``shot`` that have a hole.
 
@@ -76,30 +93,45 @@ def windows_of_shot(
         shot: The shot; its frames may be looked at, others not.
         boxes: For each frame of the video, where its hole is, or None.
         size: Of the pictures.
-        length: Most frames of a window.
+        length: Most frames of a window, those that it shares with its neighbours counted.
         radius: Frames of context on each side.
+        overlap: Frames that a window shares with the one before and the next; 0, or 1 + 4j where
+            ``length`` is 1 + 4k, so that frames have the same groups in both.
 
     Returns:
         Windows in order. Together they hold every frame of the shot with a hole once; each
-        begins and ends with such a frame.
+        begins with such a frame unless it goes on where the one before ended: then its first
+        ``overlap`` frames are the tail of that one.
     """
-    windows = []
-    frame = shot.start
-    while frame < shot.stop:
-        box = boxes[frame]
-        if box is None:
-            frame += 1
-            continue
-        start, last = frame, frame
-        crop = box
-        for i in range(start + 1, min(start + length, shot.stop)):
-            here = boxes[i]
-            if here is not None:
-                crop, last = crop.union(here), i
-        context = max(shot.start, start - radius), min(shot.stop, last + 1 + radius)
-        windows.append(Window(start, last + 1, *context, crop.grown(MARGIN, size)))
-        frame = last + 1
+    windows: list[Window] = []
+    holes = [i for i in range(shot.start, shot.stop) if boxes[i] is not None]
+    number, goes_on = 0, False
+    while number < len(holes):
+        start = windows[-1].stop if goes_on else holes[number]
+        lead = 0 if goes_on else longest(min(overlap, _free_before(start, shot, boxes)))
+        limit = start - lead + length
+        beyond = bisect_left(holes, limit)
+        last = holes[beyond - 1]
+        goes_on = (
+            beyond < len(holes) and last >= limit - overlap and holes[beyond] < limit + overlap
+        )
+        stop, tail = (limit - overlap, overlap) if goes_on else (last + 1, 0)
+        around = reduce(Rect.union, (b for b in boxes[start : stop + tail] if b is not None))
+        context = (
+            max(shot.start, start - max(lead, radius)),
+            min(shot.stop, stop + tail + radius),
+        )
+        windows.append(Window(start, stop, *context, around.grown(MARGIN, size), lead, tail))
+        number = bisect_left(holes, stop)
     return tuple(windows)
+
+
+def _free_before(start: int, shot: Shot, boxes: Sequence[Rect | None]) -> int:
+    """How many frames of the shot right before ``start`` have no hole."""
+    first = start
+    while first > shot.start and boxes[first - 1] is None:
+        first -= 1
+    return start - first
 
 
 def make_plan(
@@ -112,6 +144,7 @@ def make_plan(
     bytes_per_sample: int,
     budget_bytes: int,
     tracking: Cost = NOTHING,
+    painting: PaintPlan | None = None,
 ) -> Plan:
     """Plan the fill of a video.
 
@@ -124,20 +157,28 @@ def make_plan(
         bytes_per_sample: 1 or 2.
         budget_bytes: Memory for the pictures of a window and its context.
         tracking: What a network takes that makes the masks; it is gone before the fill begins.
+        painting: How a network paints; its windows are the fill's.
     """
     around = [0 if b is None else _area(b.grown(MARGIN, size)) for b in boxes]
     largest = max(around, default=0)
-    length, radius = reach(size, bytes_per_sample, largest, budget_bytes)
+    fixed = None if painting is None else painting.stretch
+    length, radius = reach(size, bytes_per_sample, largest, budget_bytes, fixed)
+    overlap = 0 if painting is None else painting.overlap
     usable = cut_to(shots, span.start, span.stop)
-    windows = tuple(w for s in usable for w in windows_of_shot(s, boxes, size, length, radius))
+    windows = tuple(
+        w for s in usable for w in windows_of_shot(s, boxes, size, length, radius, overlap)
+    )
     holes = [areas[i] for i, box in enumerate(boxes) if box is not None]
-    picture = _picture_bytes(size, bytes_per_sample)
+    picture = picture_bytes(size, bytes_per_sample)
     held = max((w.context_stop - w.context_start for w in windows), default=0)
-    drafts = max((sum(around[w.start : w.stop]) for w in windows), default=0)
+    drafts = max((sum(around[w.start : w.stop + w.tail]) for w in windows), default=0)
     far = min(FAR_BYTES, FAR_FRAMES * picture) if held > RADIUS else 0
     scale = size.height * size.width / (640 * 360)
     seconds = SECONDS_PER_FRAME * len(boxes) * scale + SECONDS_PER_MEGAPIXEL * sum(around) / 1e6
     filling = held * picture + drafts * DRAFT_BYTES + far
+    if painting is not None:
+        filling += painting.host_bytes
+    parts = [seconds, tracking.seconds, 0.0 if painting is None else painting.seconds]
     return Plan(
         num_frames=len(boxes),
         size=size,
@@ -146,17 +187,32 @@ def make_plan(
         hole_frames=len(holes),
         hole_share=sum(holes) / len(holes) / (size.height * size.width) if holes else 0.0,
         memory_bytes=PROCESS_BYTES + max(filling, tracking.memory_bytes),
-        seconds=None if tracking.seconds is None else seconds + tracking.seconds,
+        seconds=_sum(parts),
+        painting=painting,
     )
+
+
+def _sum(parts: Sequence[float | None]) -> float | None:
+    """The sum, None where a part is not known."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
 
 
 def plan_of(values: Mapping[str, Any]) -> Plan:
     """The plan whose fields ``values`` are, as JSON gives them back."""
-    windows = tuple(Window(a, b, c, d, Rect(*crop)) for a, b, c, d, crop in values["windows"])
+    windows = tuple(
+        Window(a, b, c, d, Rect(*crop), lead, tail)
+        for a, b, c, d, crop, lead, tail in values["windows"]
+    )
+    painting = values["painting"]
+    if painting is not None:
+        own = {"joins": Joins(painting["joins"]), "offload": Offload(painting["offload"])}
+        painting = PaintPlan(**{**painting, **own})
     found = {
         "size": Size(*values["size"]),
         "shots": tuple(Shot(*shot) for shot in values["shots"]),
         "windows": windows,
+        "painting": painting,
     }
     return Plan(**{**values, **found})
 

@@ -37,6 +37,11 @@ class Region:
             mask[self._keep.mask(index)] = False
         return mask
 
+    def hole_of(self, index: int, objects: frozenset[int]) -> Mask:
+        """Where the hole of a frame (H, W) belongs to some objects, with their growth."""
+        mask = np.isin(self._store.get(index), list(objects))
+        return self.hole(index) & (feather(dilate(mask, self._grow), self._soft) > 0)
+
     def alpha(self, index: int) -> npt.NDArray[np.float32]:
         """How much of the fill each pixel takes (H, W): 1 in the mask, 0 outside the region."""
         alpha = feather(self._grown(index), self._soft)

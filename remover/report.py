@@ -6,6 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from remover.painting import Offload, PaintPlan
 from remover.types import Plan, Shot
 from remover.version import __version__
 
@@ -136,6 +137,7 @@ class Report:
                 f"{window.context_start}-{window.context_stop - 1}, crop {crop.size} "
                 f"at {crop.left},{crop.top}"
             )
+        lines += _painting_lines(plan.painting)
         lines += [
             f"memory    about {_bytes(plan.memory_bytes)} at the peak",
             f"time      {self._time_text()}",
@@ -143,9 +145,38 @@ class Report:
         return lines
 
     def _time_text(self) -> str:
-        if self.plan.seconds is None:
-            return f"not known: {self.tracker} was never timed on a device like `{self.device}`"
-        return f"about {self.plan.seconds:.0f} s"
+        if self.plan.seconds is not None:
+            return f"about {time_text(self.plan.seconds)}"
+        painting = self.plan.painting
+        if painting is not None and painting.seconds is None:
+            return f"not known: networks were never timed on a device like `{painting.device}`"
+        return f"not known: {self.tracker} was never timed on a device like `{self.device}`"
+
+
+def _painting_lines(painting: PaintPlan | None) -> list[str]:
+    if painting is None:
+        return []
+    together = "" if painting.stretch == painting.frames else f", {painting.stretch} together"
+    return [
+        f"painting  windows of {painting.frames} frames{together}, {painting.overlap} shared "
+        f"({painting.joins}), crops of at most {painting.pixels} pixels, {painting.steps} steps",
+        f"network   on {painting.device} in {painting.dtype}, weights in {painting.weights}, "
+        f"{_OFFLOAD[painting.offload]}, about {_bytes(painting.memory_bytes)}",
+    ]
+
+
+_OFFLOAD = {
+    Offload.NONE: "both parts stay there",
+    Offload.MODEL: "one part at a time",
+    Offload.LAYERS: "one layer at a time",
+}
+
+
+def time_text(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 600:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 def _window(window: Any) -> dict[str, Any]:
@@ -154,6 +185,8 @@ def _window(window: Any) -> dict[str, Any]:
         "start": window.start,
         "stop": window.stop,
         "context": [window.context_start, window.context_stop],
+        "lead": window.lead,
+        "tail": window.tail,
         "crop": {"x": crop.left, "y": crop.top, "w": crop.size.width, "h": crop.size.height},
     }
 

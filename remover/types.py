@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from remover.painting import PaintPlan
+
     RGB = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
     """A picture (H, W, 3), R'G'B'; 255 or 65535 is the nominal white (of float samples, the top
     of the curve in ``linear``)."""
@@ -284,6 +286,10 @@ class Window(NamedTuple):
     context_stop: int
     crop: Rect
     """Where the holes of the window are, with a margin."""
+    lead: int = 0
+    """Frames right before ``start``, without a hole, that a network is shown."""
+    tail: int = 0
+    """Frames from ``stop`` on that a network paints with these, for the next window to finish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +309,8 @@ class Plan:
     seconds: float | None
     """Estimated time of the whole run on two cores of a small server, in seconds; None where it
     is not known."""
+    painting: PaintPlan | None = None
+    """How the network paints; None where no network does."""
 
 
 @dataclass(frozen=True, slots=True)

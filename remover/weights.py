@@ -1,16 +1,26 @@
 """Weight files: what ``weights.lock`` says of each, where they are installed, and their hashes."""
 
+import contextlib
+import json
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from remover import files
 from remover.config import cache_folder
 from remover.errors import UsageError, WeightsError, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Tensors: TypeAlias = "dict[str, Tensor]"
+
+REMOVER = "minimax-remover"
+"""The folder of the released checkpoint of the remover, below that of installed weights."""
 
 LAYOUT = {
     "transformer_config": "transformer/config.json",
@@ -215,12 +225,88 @@ def sha256(path: Path) -> str:
     try:
         return files.digest(path)
     except OSError as error:
-        reason = (error.strerror or "unreadable").lower()
-        raise WeightsError(
-            f"`{path}` cannot be read: {reason}", hint="check who may read it"
-        ) from None
+        raise _unreadable(path, error) from None
 
 
 def _listed(words: Sequence[str]) -> str:
     *others, last = [f"`{word}`" for word in words]
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def config_of(path: Path) -> dict[str, Any]:
+    """The fields of a checkpoint's config file.
+
+    Raises:
+        WeightsError: It cannot be read, or is no JSON object.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise WeightsError(
+            f"`{path}` is no configuration: it holds no JSON object",
+            hint="take it from the same place as the weights",
+        )
+    return found
+
+
+def shapes(path: Path) -> Tensors:
+    """The tensors of a weight file without their values, on the meta device, by name.
+
+    Raises:
+        WeightsError: It cannot be read as safetensors.
+    """
+    import torch
+    from safetensors import safe_open
+
+    found = {}
+    with _readable(path), safe_open(path, "pt") as file:
+        for name in file.keys():  # noqa: SIM118 - it is no mapping
+            part = file.get_slice(name)
+            dtype = _DTYPES.get(part.get_dtype())
+            if dtype is None:
+                raise WeightsError(
+                    f"`{name}` in `{path}` has values of the kind `{part.get_dtype()}`",
+                    hint="weights are float32, float16 or bfloat16",
+                )
+            kind = getattr(torch, dtype)
+            found[name] = torch.empty(part.get_shape(), dtype=kind, device="meta")
+    return found
+
+
+def tensors(path: Path) -> Tensors:
+    """The tensors of a weight file by name, mapped from the disk.
+
+    Raises:
+        WeightsError: It cannot be read as safetensors.
+    """
+    from safetensors.torch import load_file
+
+    with _readable(path):
+        return load_file(path)
+
+
+_DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except SafetensorError as error:
+        raise WeightsError(
+            f"`{path}` is no whole file of weights: {str(error).lower()}",
+            hint="it may be cut off; copy or fetch it again, as safetensors",
+        ) from None
+
+
+def _unreadable(path: Path, error: OSError) -> WeightsError:
+    reason = (error.strerror or "unreadable").lower()
+    return WeightsError(f"`{path}` cannot be read: {reason}", hint="check who may read it")

@@ -1,6 +1,7 @@
 """Fixtures for every test."""
 
 import contextlib
+import json
 import os
 import struct
 import threading
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run on all cores already, one on each
 
 import av
 import cv2
@@ -175,6 +178,52 @@ class Told:
 @pytest.fixture
 def told() -> Told:
     return Told()
+
+
+def write_checkpoint(folder: Path, *, seed: int = 0, **dit: int) -> Path:
+    """A tiny checkpoint of the remover with random weights, in the layout of the release."""
+    import torch
+    from safetensors.torch import save_file
+
+    from remover.models.config import DiTConfig, VaeConfig
+    from remover.models.dit import DiT
+    from remover.models.vae import WanVae
+
+    shape = {"num_attention_heads": 2, "attention_head_dim": 12, "num_layers": 2, "ffn_dim": 40}
+    shape |= {"freq_dim": 32, **dit}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        networks = {"transformer": DiT(DiTConfig(**shape))}
+        networks["vae"] = WanVae(VaeConfig(base_dim=4, num_res_blocks=1))
+        for network in networks.values():
+            for name, value in network.state_dict().items():
+                if name.endswith("table"):
+                    value.normal_(0, 0.3)
+    vae = {"base_dim": 4, "num_res_blocks": 1, "z_dim": 16}
+    configs = {
+        "transformer/config.json": shape,
+        "vae/config.json": vae,
+        "scheduler/scheduler_config.json": {"flow_shift": 3.0},
+    }
+    for name, values in configs.items():
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(json.dumps(values))
+    for name, network in networks.items():
+        tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
+        save_file(tensors, folder / name / "diffusion_pytorch_model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory) -> Path:
+    """A tiny checkpoint with random weights."""
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture(scope="session")
+def make_checkpoint():
+    """The function that writes one."""
+    return write_checkpoint
 
 
 @pytest.fixture(scope="session")

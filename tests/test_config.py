@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remover.choices import CHOICES, RANGES
 from remover.config import (
     CleanOptions,
     DisplayOptions,
@@ -17,7 +18,7 @@ from remover.config import (
     variable,
 )
 from remover.errors import InputError, UsageError
-from remover.options import CHOICES, RANGES, all_options
+from remover.options import all_options
 from remover.types import Moment
 
 
@@ -164,7 +165,7 @@ def test_unreadable_files(folders, tmp_path):
             "`sam2:base-plus` or `sam2:large`, not `buildin`",
         ),
         ("sam2_weights", "", "`--sam2-weights` takes the path of a file, not ``"),
-        ("painter", "", "`--painter` takes `auto` or `classic`, not ``"),
+        ("painter", "", "`--painter` takes `auto`, `classic`, `minimax` or `small`, not ``"),
         (
             "device",
             "gpu",
@@ -224,6 +225,40 @@ def test_options_check_themselves(values, message):
     assert message in error_of(CleanOptions, **values).message
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"painter": "small"}, "`--painter small` needs a checkpoint"),
+        ({"objects": (ObjectOptions(number=1, painter="small"),)}, "needs a checkpoint"),
+        ({"painter": "classic", "weights": "mine"}, "`--weights mine` is of no use"),
+    ],
+)
+def test_a_checkpoint_is_given_where_it_is_needed_and_nowhere_else(values, message):
+    assert message in error_of(CleanOptions, **values).message
+
+
+def test_a_checkpoint_goes_with_every_painter_that_takes_one():
+    for painter in ("auto", "minimax", "small"):
+        assert CleanOptions(painter=painter, weights="mine").painter_of(7) == painter
+    own = CleanOptions(weights="mine", objects=(ObjectOptions(number=2, painter="classic"),))
+    assert (own.painter_of(1), own.painter_of(2)) == ("auto", "classic")
+
+
+@pytest.mark.parametrize("text", ["3", "3.0", "0.5", "20"])
+def test_numbers_with_decimals(text, tmp_path):
+    by_flag = settings({"guidance": text}, no_config=True, env={}).clean.guidance
+    assert by_flag == float(text)
+    file = tmp_path / "a.toml"
+    file.write_text(f"guidance = {text}\n")
+    assert settings({}, config=file, env={}).clean.guidance == by_flag
+
+
+@pytest.mark.parametrize("text", ["", "three", "20.5", "-1", "1e1", "nan", "inf"])
+def test_other_numbers_are_refused(text):
+    with pytest.raises(UsageError, match="takes a number of 0 to 20"):
+        settings({"guidance": text}, no_config=True, env={})
+
+
 def test_quiet_and_verbose_exclude_each_other():
     error_of(DisplayOptions, quiet=True, verbose=1)
 
@@ -232,8 +267,8 @@ def test_every_option_has_help_and_a_kind():
     for option in all_options().values():
         assert len(option.help) > 20
         assert option.help.endswith(".")
-        assert option.kind in ("bool", "int", "str", "moment", "rate")
-        if option.kind == "int":
+        assert option.kind in ("bool", "int", "float", "str", "moment", "rate")
+        if option.kind in ("int", "float"):
             assert option.name in RANGES
     assert set(all_options()) == {
         field.name for owner in (CleanOptions, DisplayOptions) for field in fields(owner)
@@ -242,6 +277,7 @@ def test_every_option_has_help_and_a_kind():
 
 def test_template_is_a_comment_that_names_every_option(tmp_path):
     unset = ("crf", "start", "end", "codec", "dilate", "fps", "format", "sam2-weights", "work")
+    unset += ("weights", "steps", "guidance")
     text = template()
     assert tomllib.loads(text) == {}
     file = tmp_path / "all.toml"
@@ -273,10 +309,15 @@ strategies = {}
 for item in all_options().values():
     if item.name in ("quiet", "verbose", "crf", "end", "trim", "handles"):
         continue
+    if item.name in ("painter", "weights"):  # they go together
+        continue
     if item.name in CHOICES:
         strategies[item.name] = st.sampled_from(CHOICES[item.name])
-    elif item.name in RANGES:
+    elif item.name in RANGES and item.kind == "int":
         strategies[item.name] = st.integers(*RANGES[item.name])
+    elif item.name in RANGES:
+        low, high = RANGES[item.name]
+        strategies[item.name] = st.decimals(low, high, places=3).map(float)
     else:
         strategies[item.name] = values.get(item.name, values.get(item.kind))
 

@@ -33,7 +33,7 @@ ALTERNATIVES = [
     line
     for page in (ROOT / "README.md", *(ROOT / "docs" / "guides" / n for n in BY_LINE))
     for line in lines_of(page)
-    if "--sam2-weights" not in line  # needs a file that nobody ships
+    if "--sam2-weights" not in line and "minimax" not in line  # need files that nobody ships
 ]
 
 

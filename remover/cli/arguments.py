@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from remover.options import CHOICES, all_options
+from remover.choices import CHOICES
+from remover.options import all_options
 
 INPUT, MASK, QUALITY, OUTPUT, DISPLAY = "Input", "Mask", "Quality", "Output", "Display"
 
@@ -136,12 +137,18 @@ Sam2Weights = Annotated[str | None, _value("sam2_weights", MASK, "FILE")]
 Dilate = Annotated[str | None, _value("dilate", MASK, "PIXELS")]
 Feather = Annotated[str | None, _value("feather", MASK, "PIXELS")]
 
+Copy = Annotated[str | None, _choice("copy", QUALITY)]
 Painter = Annotated[str | None, _choice("painter", QUALITY)]
+Weights = Annotated[str | None, _value("weights", QUALITY, "DIR")]
+Steps = Annotated[str | None, _value("steps", QUALITY, "NUMBER")]
+Guidance = Annotated[str | None, _value("guidance", QUALITY, "NUMBER")]
+Joins = Annotated[str | None, _choice("joins", QUALITY)]
 Codec = Annotated[str | None, _value("codec", QUALITY, "NAME", CODECS)]
 Crf = Annotated[str | None, _value("crf", QUALITY, "NUMBER")]
 Lossless = Annotated[bool | None, _switch("lossless", QUALITY)]
 Seed = Annotated[str | None, _value("seed", QUALITY, "NUMBER")]
 Device = Annotated[str | None, _value("device", QUALITY, "NAME", DEVICES)]
+Dtype = Annotated[str | None, _choice("dtype", QUALITY)]
 
 Output = Annotated[
     Path | None,

@@ -9,7 +9,7 @@ import typer
 from remover.cli import arguments as flag
 from remover.cli.console import SCHEMA, Console
 from remover.cli.help import Verb, Verbs
-from remover.cli.session import configure, running
+from remover.cli.session import configure, read_prompts, running
 from remover.errors import UsageError
 from remover.types import Size
 
@@ -20,6 +20,7 @@ Examples:
   remover bench track clip.mp4 --frames 8
   remover bench quality cases/ --prompt mask --sheets sheets/
   remover bench model --size 416x240 --frames 9 --compare
+  remover bench windows clip.mp4 --mask logo.png --weights checkpoint
 """
 
 QUALITY_HELP = """Clean cases whose true background is known, and score the results.
@@ -38,6 +39,14 @@ MODEL_HELP = """Time the networks of MiniMax-Remover, with random weights.
 
 Encoding a video, one step of the transformer and decoding run in a process
 each. Prints JSON: seconds, operations, the peak of memory.
+"""
+
+WINDOWS_HELP = """Measure how much windows of a network show where they meet.
+
+Cleans the video without copying, once for each way to join windows, and
+compares the change from frame to frame at the joins with that elsewhere. A
+seam of 1 is none. Takes the checkpoint of `--weights`, else the installed one;
+with untrained weights the figures say nothing about quality.
 """
 
 PROMPTS = ("mask", "box", "both")
@@ -281,6 +290,45 @@ def _size(text: str) -> Size:
     if found is None:
         raise UsageError(f"`--size {text}` is no size", hint="write width x height, as 416x240")
     return Size(int(found[2]), int(found[1]))
+
+
+@bench.command("windows", cls=Verb, help=WINDOWS_HELP)
+def windows(
+    ctx: typer.Context,
+    source: flag.Input,
+    start: flag.Start = None,
+    end: flag.End = None,
+    box: flag.Boxes = None,
+    mask: flag.Masks = None,
+    tracker: flag.Tracker = None,
+    dilate: flag.Dilate = None,
+    weights: flag.Weights = None,
+    steps: flag.Steps = None,
+    guidance: flag.Guidance = None,
+    seed: flag.Seed = None,
+    device: flag.Device = None,
+    dtype: flag.Dtype = None,
+    json: flag.Json = None,
+    quiet: flag.Quiet = None,
+    verbose: flag.Verbose = 0,
+    progress: flag.Progress = None,
+    color: flag.Color = None,
+    config: flag.Config = None,
+    no_config: flag.NoConfig = False,
+) -> None:
+    """Clean, compare, print."""
+    console: Console = ctx.obj
+    given = locals()
+    options, _ = configure(console, {**given, "painter": "small" if weights else "minimax"})
+    prompts = read_prompts(given)
+    with running(console):
+        from remover import bench_windows as measure
+
+        results = list(measure.seams(source, prompts, options, console))
+    if console.display.json:
+        console.data_json({"schema": SCHEMA, "windows": measure.seams_to_json(results)})
+    else:
+        console.data(measure.seam_table(results))
 
 
 def _measure(folder: Path, prompts: tuple[str, ...], sheets: Path | None, console: Console) -> Any:

@@ -17,6 +17,7 @@ Examples:
   remover clean clip.mp4 --mask logo.png --preview sheet.png
   remover clean shot/%05d.png --fps 24 --box 10,20,80,60 -o out/%05d.png
   remover clean clip.mp4 --box 10,20,80,60 --layer fill.mov --compare look.mp4
+  remover clean clip.mp4 --mask logo.png --painter minimax --device cuda
 """
 
 SIDES = ("layer", "matte", "compare", "source_map")
@@ -43,12 +44,18 @@ def clean(
     feather: flag.Feather = None,
     plate: flag.Plates = None,
     no_source: flag.NoSources = None,
+    copy: flag.Copy = None,
     painter: flag.Painter = None,
+    weights: flag.Weights = None,
+    steps: flag.Steps = None,
+    guidance: flag.Guidance = None,
+    joins: flag.Joins = None,
     codec: flag.Codec = None,
     crf: flag.Crf = None,
     lossless: flag.Lossless = None,
     seed: flag.Seed = None,
     device: flag.Device = None,
+    dtype: flag.Dtype = None,
     output: flag.Output = None,
     layer: flag.Layer = None,
     matte: flag.Matte = None,

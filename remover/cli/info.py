@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from remover.choices import CHOICES
 from remover.cli import arguments as flag
 from remover.cli.console import SCHEMA, Console
 from remover.cli.session import PIPE, configure, refuse_terminal, running, spooled
 from remover.config import PROJECT_FILE, template, user_file
-from remover.options import CHOICES
 from remover.version import __version__
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def lines_of(facts: dict[str, Any]) -> list[str]:
         *([f"missing    {', '.join(missing)}"] if missing else []),
         f"trackers   {', '.join(install['trackers'])}",
         f"weights    {', '.join(install['weights']) or 'none installed'}",
-        f"painters   {', '.join(install['painters'])} (by {install['painted_by']})",
+        f"painters   {', '.join(install['painters'])} (classic is {install['painted_by']})",
         f"settings   {', '.join(install['config_files']) or 'no file'}",
     ]
     return lines if facts["file"] is None else [*_file_lines(facts["file"]), "", *lines]
@@ -228,8 +228,9 @@ def _install() -> dict[str, Any]:
     from remover.fill import PAINTER
     from remover.report import versions
     from remover.video.about import library_versions, usable_encoders
-    from remover.weights import is_installed, lock
+    from remover.weights import is_installed, lock, select
 
+    has_network = all(is_installed(entry.name) for entry in select(["minimax"]))
     files = [Path(PROJECT_FILE), user_file()]
     libraries = library_versions()
     libraries.pop("av", None)  # it stands among the versions already
@@ -239,7 +240,7 @@ def _install() -> dict[str, Any]:
         "encoders": usable_encoders(),
         "trackers": [name for name in CHOICES["tracker"] if name != "auto"],
         "weights": [name for name in lock() if is_installed(name)],
-        "painters": [name for name in CHOICES["painter"] if name != "auto"],
+        "painters": ["classic", *(["minimax"] if has_network else [])],
         "painted_by": PAINTER,
         "config_files": [str(file) for file in files if file is not None and file.is_file()],
     }

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from remover import prompts as parsers
+from remover.choices import RANGES
 from remover.cli.console import Console
 from remover.config import quiet_libraries, settings
 from remover.errors import ExitCode, Interrupted, UsageError
-from remover.options import RANGES, CleanOptions, all_options
+from remover.options import CleanOptions, all_options
 from remover.types import Prompt
 from remover.version import __version__
 

@@ -1,6 +1,9 @@
 """Filling holes: true pixels of other frames first, invented ones where no frame shows any."""
 
 from remover.fill.align import Camera
+from remover.fill.budget import Scene, paint_plan
+from remover.fill.choose import Network, choose
+from remover.fill.draft import Carried, Left, Limits, from_arrays, to_arrays
 from remover.fill.engine import ShotFill
 from remover.fill.patch import PAINTER, PAINTER_LICENCE, Painted
 from remover.fill.survey import Survey, survey, surveyed
@@ -9,9 +12,18 @@ __all__ = [
     "PAINTER",
     "PAINTER_LICENCE",
     "Camera",
+    "Carried",
+    "Left",
+    "Limits",
+    "Network",
     "Painted",
+    "Scene",
     "ShotFill",
     "Survey",
+    "choose",
+    "from_arrays",
+    "paint_plan",
     "survey",
     "surveyed",
+    "to_arrays",
 ]

@@ -1,37 +1,25 @@
 """The fill of one shot, window by window: look, copy, paint what is left, mend the seams."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from remover.fill.align import Camera
 from remover.fill.copy import MARGIN, REACH, copy_frame
-from remover.fill.frames import (
-    Float,
-    Frame,
-    Reel,
-    levels_scale,
-    to_levels,
-)
+from remover.fill.draft import Carried, Draft, Left, Take, finish, smooth
+from remover.fill.frames import Frame, Reel, to_levels
 from remover.fill.patch import SPECK, Painted, lay, paint_key
 from remover.fill.plates import PLATE_TRUST, as_sources, lay_plates
-from remover.fill.seam import Known, match_seam, membrane
+from remover.fill.seam import match_seam
 from remover.fill.survey import Survey, far_frames, surveyed
 from remover.masks import bounds
-from remover.types import (
-    COPIED,
-    PAINTED,
-    UNTOUCHED,
-    Mask,
-    Patch,
-    Pictures,
-    Plate,
-    Rect,
-    Shot,
-    Window,
-)
+from remover.types import Mask, Patch, Pictures, Plate, Shot, Window
 
+if TYPE_CHECKING:
+    from remover.fill.paint import NetworkPainter
+
+NOTHING = Left()
 MAX_KEYS = 6
 """Key frames painted in one window at most; specks beyond that are filled smoothly."""
 CARRIED_BYTES = 64 * 2**20
@@ -40,37 +28,11 @@ PAINT_CONTEXT = 96
 """Least number of pixels around a hole that the painter may copy from."""
 
 
-@dataclass(slots=True)
-class Draft:
-    """A frame on its way: everything known so far of the region around its hole."""
-
-    frame: Frame
-    rect: Rect
-    hole: Known = field(repr=False)
-    copied: Known = field(repr=False)
-    confidence: Float = field(repr=False)
-    """(h, w): that of the copied pixels."""
-    rgb: Float = field(repr=False)
-    """(h, w, 3) levels: true pixels outside the hole, fill inside as far as ``known``."""
-    known: Known = field(repr=False)
-
-    @property
-    def barred(self) -> Known:
-        """(h, w): pixels outside the hole that nothing is taken from."""
-        return ~self.hole & (self.frame.barred[self.rect.slices] > 0)
-
-    @property
-    def missing(self) -> int:
-        """Number of pixels that nothing fills yet."""
-        return int(self.known.size - np.count_nonzero(self.known))
-
-
 class ShotFill:
     """Fills the holes of one shot, window after window; nothing outside the shot is looked at.
 
     Attributes:
-        painted: Keys painted so far that later windows may show again; a fill that goes on where
-            another one ended needs those of the windows before.
+        painted: Keys painted so far that later windows may show again.
     """
 
     def __init__(
@@ -84,7 +46,10 @@ class ShotFill:
         seed: int,
         no_source: Callable[[int], Mask] | None = None,
         plates: Sequence[Plate] = (),
-        painted: Iterable[Painted] = (),
+        left: Left = NOTHING,
+        copies: bool = True,
+        network: "NetworkPainter | None" = None,
+        network_part: Callable[[int], Mask] | None = None,
     ) -> None:
         """Prepare; nothing is read before the first window.
 
@@ -98,9 +63,16 @@ class ShotFill:
             no_source: Pixels of a frame, full size, that nothing is copied or painted from.
             plates: Pictures of frames of the shot that are trusted above all others; the survey
                 was told of their frames.
-            painted: What ``painted`` held after the window before the first one to fill.
+            left: What the windows before the first one to fill have left.
+            copies: Whether pixels are copied from other frames.
+            network: What paints what is not copied; None is the classic painter alone.
+            network_part: Pixels of a frame, full size, that the network paints; the classic painter
+                paints the others. None is all of them.
         """
-        self.painted = list(painted)
+        self.painted, self._carried = list(left.painted), left.carried
+        self._copies, self._network, self._network_part = copies, network, network_part
+        if network is not None and left.limits is not None:
+            network.limits = left.limits
         self._pictures, self._hole, self._no_source = pictures, hole, no_source
         self._found, self._seed = found, seed
         self._end = windows[-1].context_stop
@@ -117,15 +89,42 @@ class ShotFill:
             One patch for every frame whose hole is not empty, in ascending order. Every pixel of
             the hole is filled, none outside it is.
         """
-        reel, camera, far = self._reel, self._found.camera, self._kept_frames()
+        reel, far = self._reel, self._kept_frames()
         reel.move(window.context_start, window.context_stop, self._end)
-        drafts = [
-            draft(reel[i], window, reel, camera, far, self._plates) for i in targets(window, reel)
-        ]
-        fill_unseen(drafts, camera, self.painted, self._seed)
+        carried = {item.index: item for item in self._carried}
+        drafts = {
+            i: carried[i].resumed(reel[i])
+            if i in carried
+            else draft(reel[i], window, reel, self._found.camera, far, self._plates, self._copies)
+            for i in targets(window, reel)
+        }
+        self._fill_unseen(window, drafts)
         forget(self.painted)
-        for item in drafts:
-            yield finish(item)
+        self._carried = tuple(Carried.of(item) for i, item in drafts.items() if i >= window.stop)
+        for i, item in drafts.items():
+            if i < window.stop:
+                yield finish(item)
+
+    @property
+    def left(self) -> Left:
+        """What a fill needs that goes on after the last window."""
+        limits = None if self._network is None else self._network.limits
+        return Left(tuple(self.painted), self._carried, limits)
+
+    def _fill_unseen(self, window: Window, drafts: Mapping[int, Draft]) -> None:
+        """Fill what no frame shows, by the network, the classic painter, or each its part."""
+        items = list(drafts.values())
+        if self._network is None:
+            fill_unseen(items, self._found.camera, self.painted, self._seed)
+            return
+        if self._network_part is not None:
+            missing = [~item.known for item in items]
+            fill_unseen(items, self._found.camera, self.painted, self._seed)
+            for item, was_missing in zip(items, missing, strict=True):
+                part = self._network_part(item.frame.index)[item.rect.slices]
+                item.known = item.known & ~(was_missing & part)
+        frames = Shot(window.start - window.lead, window.stop + window.tail)
+        self._network.paint(Take(frames, self._reel.__getitem__, drafts))
 
     def _kept_frames(self) -> list[Frame]:
         """The frames from all over a long shot, loaded when they are first needed."""
@@ -137,8 +136,8 @@ class ShotFill:
 
 
 def targets(window: Window, reel: Reel) -> list[int]:
-    """Frames of the window that have something to fill."""
-    return [i for i in range(window.start, window.stop) if reel[i].hole.any()]
+    """Frames of the window and its tail that have something to fill."""
+    return [i for i in range(window.start, window.stop + window.tail) if reel[i].hole.any()]
 
 
 def draft(
@@ -148,8 +147,12 @@ def draft(
     camera: Camera,
     far: Sequence[Frame],
     plates: Sequence[Frame],
+    copies: bool,  # noqa: FBT001 - the last of what never changes within a shot
 ) -> Draft:
-    """Lay plates, copy what other frames show, and match both to the picture around the hole."""
+    """Lay plates, copy what other frames show, and match both to the picture around the hole.
+
+    Without ``copies`` nothing is copied, and what plates leave open is missing.
+    """
     tight = bounds(frame.hole)
     assert tight is not None
     rect = tight.grown(MARGIN, frame.size)
@@ -162,14 +165,16 @@ def draft(
     hole = frame.hole[rect.slices] > 0
     truth, laid = lay_plates(frame, rect, camera, plates)
     left, anchor = hole & ~laid, (frame.barred[rect.slices] == 0) | laid
-    if not left.any():
+    nothing = np.zeros_like(hole)
+    if not copies or not left.any():
         sure = np.full(hole.shape, PLATE_TRUST, np.float32)
-        return Draft(frame, rect, hole, laid, sure, truth, np.ones_like(hole))
+        return Draft(frame, rect, hole, laid, sure, truth, ~left, nothing)
     copied = copy_frame(frame.index, truth, left, anchor, rect, camera, near, beyond)
     fill = match_seam(copied.rgb, truth, left & copied.known, copied.known & anchor)
     rgb = np.where(left[..., None], fill, truth)
     sure = np.where(laid, np.float32(PLATE_TRUST), copied.confidence)
-    return Draft(frame, rect, hole, copied.known | laid, sure, rgb, ~left | copied.known)
+    known = ~left | copied.known
+    return Draft(frame, rect, hole, copied.known | laid, sure, rgb, known, nothing)
 
 
 def fill_unseen(drafts: Sequence[Draft], camera: Camera, painted: list[Painted], seed: int) -> None:
@@ -187,10 +192,7 @@ def fill_unseen(drafts: Sequence[Draft], camera: Camera, painted: list[Painted],
         painted.append(key)
         carry_key(key, drafts, camera)
     for item in drafts:
-        if item.missing:
-            given = item.known & ~item.barred
-            item.rgb = membrane(item.rgb, given if given.any() else item.known)
-            item.known = np.ones_like(item.known)
+        smooth(item)
 
 
 def carry_key(key: Painted, drafts: Sequence[Draft], camera: Camera) -> None:
@@ -221,15 +223,3 @@ def forget(painted: list[Painted]) -> None:
     """Drop the oldest painted keys that no longer fit the memory set aside for them."""
     while sum(key.rgb.nbytes for key in painted) > CARRIED_BYTES and len(painted) > 1:
         del painted[0]
-
-
-def finish(item: Draft) -> Patch:
-    """The patch of a finished draft, in the picture's own levels."""
-    tight = bounds(item.hole)
-    assert tight is not None
-    hole, copied = item.hole[tight.slices], item.copied[tight.slices]
-    origin = np.where(hole, np.where(copied, COPIED, PAINTED), UNTOUCHED).astype(np.uint8)
-    sure = np.where(origin == COPIED, item.confidence[tight.slices], 0).astype(np.float32)
-    rgb = item.rgb[tight.slices] / np.float32(levels_scale(item.frame.rgb))
-    rect = tight.moved(item.rect.top, item.rect.left)
-    return Patch(item.frame.index, rect, rgb, origin, sure)

@@ -13,7 +13,6 @@ by row), ``D`` width, ``N`` heads, ``K`` head size, ``S`` contrast tokens.
 """
 
 import math
-from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -21,12 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from remover.errors import WeightsError
 from remover.models.attention import THETA, Attention, Linear, rotary_table
-from remover.models.config import FEED_TOKENS, HINT, DiTConfig
-
-KEPT_IN_FLOAT32 = ("condition_embedder.time_embedder.", "scale_shift_table")
-"""Parts of the names of parameters that are float32 in half precision too, as in the reference."""
+from remover.models.config import FEED_TOKENS, DiTConfig
 
 
 class Contrast(IntEnum):
@@ -254,55 +249,3 @@ class DiT(nn.Module):
         x = x.view(len(x), *grid, *self.config.patch_size, -1)
         x = x.permute(0, 7, 1, 4, 2, 5, 3, 6)  # B Z t pt h ph w pw
         return x.flatten(6, 7).flatten(4, 5).flatten(2, 3)
-
-
-def load_dit(
-    config: DiTConfig,
-    tensors: Mapping[str, Tensor],
-    *,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device | str = "cpu",
-) -> DiT:
-    """The network with the weights of a checkpoint, ready to be asked.
-
-    Nothing is held twice: the network is built without memory and takes the tensors as they are,
-    where they need no cast.
-
-    Args:
-        config: The checkpoint's.
-        tensors: Its parameters by name.
-        dtype: Of the weights, but for what is kept in float32.
-        device: Where they go.
-
-    Raises:
-        WeightsError: A name or a shape is not the network's.
-    """
-    with torch.device("meta"):
-        network = DiT(config)
-    wanted = network.state_dict()
-    _check_names(wanted, tensors)
-    for name, parameter in wanted.items():
-        if parameter.shape != tensors[name].shape:
-            raise WeightsError(
-                f"the transformer's `{name}` has the shape `{tuple(tensors[name].shape)}` "
-                f"instead of `{tuple(parameter.shape)}`",
-                hint="check that config.json belongs to these weights",
-            )
-    placed = {name: tensors[name].to(device, _dtype_of(name, dtype)) for name in wanted}
-    network.load_state_dict(placed, assign=True)
-    return network.eval().requires_grad_(requires_grad=False)
-
-
-def _dtype_of(name: str, dtype: torch.dtype) -> torch.dtype:
-    return torch.float32 if any(part in name for part in KEPT_IN_FLOAT32) else dtype
-
-
-def _check_names(wanted: Mapping[str, object], given: Mapping[str, object]) -> None:
-    for verb, names in (
-        ("lack", wanted.keys() - given),
-        ("have an unknown", given.keys() - wanted),
-    ):
-        if names:
-            first, rest = min(names), len(names) - 1
-            more = f" and {rest} more" if rest else ""
-            raise WeightsError(f"the transformer's weights {verb} `{first}`{more}", hint=HINT)

@@ -22,6 +22,7 @@ FLAGS = {
     "": {"--help", "--install-completion", "--show-completion", "--version", "-V", "-h"},
     "clean": SHARED
     | {"--codec", "--crf", "--dry-run", "--lossless", "--no-lossless", "--no-source", "--painter"}
+    | {"--copy", "--dtype", "--guidance", "--joins", "--steps", "--weights"}
     | {"--plate", "--preview", "--no-resume", "--resume", "--work"}
     | {"--compare", "--handles", "--layer", "--matte", "--no-trim", "--source-map", "--trim"},
     "mask": SHARED,
@@ -30,6 +31,9 @@ FLAGS = {
     "bench track": DISPLAY | {"--device", "--frames"},
     "bench model": DISPLAY
     | {"--compare", "--device", "--dtype", "--frames", "--parts", "--rounds", "--size"},
+    "bench windows": DISPLAY
+    | {"--box", "--device", "--dilate", "--dtype", "--end", "--guidance", "--mask", "--seed"}
+    | {"--start", "--steps", "--tracker", "--weights"},
     "weights": {"--help", "-h"},
     **dict.fromkeys(("weights list", "weights verify", "weights path", "weights add"), DISPLAY),
     "weights pull": DISPLAY | {"--accept-license"},

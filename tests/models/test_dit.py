@@ -11,7 +11,8 @@ from upstream import diffusers_class
 from remover.errors import WeightsError
 from remover.models.attention import rotary_table, rotated
 from remover.models.config import DiTConfig
-from remover.models.dit import KEPT_IN_FLOAT32, Contrast, DiT, load_dit
+from remover.models.dit import Contrast, DiT
+from remover.models.load import KEPT_IN_FLOAT32, load_dit
 
 SMALL = DiTConfig(
     num_attention_heads=2, attention_head_dim=12, num_layers=2, ffn_dim=40, freq_dim=16

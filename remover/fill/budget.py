@@ -1,0 +1,199 @@
+"""How a network paints a video: windows, working size, what is where, and what that takes; pure.
+
+What is tried, in this order, until the memory holds it: windows of the length that the release was
+trained with, both networks on the device, then one at a time, then the transformer block by block;
+shorter windows; at last crops that are worked on smaller.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from remover.crops import LATENT, LEAST_PIXELS, TRAINED_PIXELS, UNIT, crop_around
+from remover.device import network_budget, total_memory
+from remover.fill.choose import Network
+from remover.models.cost import decode_flop, dit_flop, encode_flop
+from remover.models.memory import dit_bytes, dit_parameters, vae_bytes, vae_parameters
+from remover.painting import Joins, Offload, PaintPlan, overlap_of
+from remover.plan import picture_bytes, windows_of_shot
+from remover.types import Rect, Shot, Size, Window
+
+LENGTHS = (81, 65, 49, 41, 33, 25, 17, 9)
+"""Frames of a window, 1 + 4k; 81 are what the release was trained with."""
+SHORTEST_NATIVE = 33
+"""Rather than shorter windows than this, a crop is worked on smaller."""
+WINDOWS_TOGETHER = 3
+"""Windows that are denoised together where they are not handed over."""
+BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+SHARE_OF_WEIGHTS = 4
+"""On a CPU weights are kept in 16 bits where they would take more than one such part of the memory
+in 32: a cast in every layer costs 2 % of the time."""
+PICTURES_SHARE = 4
+"""Part of the machine's memory that a window's pictures may fill."""
+CPU_FLOPS = 60e9
+"""Floating-point operations a second of two cores of a small server, in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is to be painted, as far as masks tell."""
+
+    shots: Sequence[Shot]
+    """Whose frames may be looked at."""
+    boxes: Sequence[Rect | None]
+    """For each frame, where its hole is, or None."""
+    size: Size
+    """Of the pictures."""
+    bytes_per_sample: int
+    """1 or 2."""
+
+
+def paint_plan(network: Network, scene: Scene, *, steps: int | None, joins: Joins) -> PaintPlan:
+    """Decide how ``network`` paints ``scene`` on its device.
+
+    The total memory is taken, not what is free, so that the same machine makes the same plan.
+
+    Args:
+        network: The checkpoint.
+        scene: What is to be painted.
+        steps: Of the solver; None is as many as the release was distilled for.
+        joins: How windows meet.
+    """
+    from remover.sampling import DEFAULT_STEPS
+
+    steps = DEFAULT_STEPS if steps is None else steps
+    budget = network_budget(network.device)
+    weights = _weights_dtype(network)
+    held = total_memory() // PICTURES_SHARE // picture_bytes(scene.size, scene.bytes_per_sample)
+    together = 1 if joins is Joins.HAND_OVER else WINDOWS_TOGETHER
+    lengths = [n for n in LENGTHS if _stretch(n, together) <= held] or [LENGTHS[-1]]
+    modes = (Offload.NONE,) if network.device == "cpu" else tuple(Offload)
+    frames, offload, pixels = next(
+        (p for p in _plans(scene, lengths, modes) if _takes(network, weights, *p) <= budget),
+        (lengths[-1], modes[-1], LEAST_PIXELS),
+    )
+    overlap = overlap_of(frames)
+    memory = _takes(network, weights, frames, offload, pixels)
+    waiting = 0 if offload is Offload.NONE else _weight_bytes(network, weights)
+    return PaintPlan(
+        frames=frames,
+        overlap=overlap,
+        stretch=_stretch(frames, together),
+        pixels=pixels,
+        joins=joins,
+        steps=steps,
+        dtype=network.dtype,
+        weights=weights,
+        offload=offload,
+        device=network.device,
+        memory_bytes=memory,
+        host_bytes=memory if network.device == "cpu" else waiting,
+        seconds=_seconds(network, scene, frames, overlap, pixels, steps),
+    )
+
+
+def _plans(
+    scene: Scene, lengths: Sequence[int], modes: Sequence[Offload]
+) -> Iterator[tuple[int, Offload, int]]:
+    """Window length, what is where, and pixels of a crop, the best first."""
+    long = [length for length in lengths if length >= SHORTEST_NATIVE] or [lengths[0]]
+    pixels = 0
+    for length in long:
+        pixels = _native_pixels(scene, length)
+        for offload in modes:
+            yield length, offload, pixels
+    while pixels > LEAST_PIXELS:
+        pixels = max(LEAST_PIXELS, pixels * 3 // 4)
+        yield long[-1], modes[-1], pixels
+    for length in lengths:
+        if length < long[-1]:
+            yield length, modes[-1], LEAST_PIXELS
+
+
+def _stretch(frames: int, together: int) -> int:
+    """Frames of so many windows that overlap."""
+    return frames + (together - 1) * (frames - overlap_of(frames))
+
+
+def _native_pixels(scene: Scene, length: int) -> int:
+    """Working pixels of the largest crop, at native resolution where training knew such sizes."""
+    largest = 0
+    for window in _windows(scene, length, overlap_of(length)):
+        crop = _crop(scene, window, TRAINED_PIXELS)
+        if crop is not None:
+            # A part of a hole may lie across one more line of the lattice than the whole.
+            largest = max(largest, (crop.height + UNIT) * (crop.width + UNIT))
+    return min(largest, TRAINED_PIXELS)
+
+
+def _windows(scene: Scene, length: int, overlap: int) -> Iterator[Window]:
+    for shot in scene.shots:
+        yield from windows_of_shot(shot, scene.boxes, scene.size, length, 0, overlap)
+
+
+def _crop(scene: Scene, window: Window, pixels: int) -> Size | None:
+    """Working size of a window's crop."""
+    found = [box for box in scene.boxes[window.start : window.stop + window.tail] if box]
+    if not found:
+        return None
+    whole = found[0]
+    for box in found[1:]:
+        whole = whole.union(box)
+    return crop_around(whole, scene.size, pixels).size
+
+
+def _takes(network: Network, weights: str, frames: int, offload: Offload, pixels: int) -> int:
+    """Bytes on the device at the peak."""
+    item = BYTES[network.dtype]
+    height, width = _shape(pixels)
+    latents = 1 + (frames - 1) // 4
+    dit_work = dit_bytes(network.dit, latents, height // LATENT, width // LATENT, item)
+    vae_work = vae_bytes(network.vae, height, width, item)
+    dit_weights = dit_parameters(network.dit) * BYTES[weights]
+    vae_weights = vae_parameters(network.vae) * item
+    if offload is Offload.NONE:
+        return _weight_bytes(network, weights) + max(dit_work, vae_work)
+    held = dit_weights if offload is Offload.MODEL else 3 * dit_weights // network.dit.num_layers
+    return max(held + dit_work, vae_weights + vae_work)
+
+
+def _weight_bytes(network: Network, weights: str) -> int:
+    """Bytes of both networks' weights."""
+    transformer = dit_parameters(network.dit) * BYTES[weights]
+    return transformer + vae_parameters(network.vae) * BYTES[network.dtype]
+
+
+def _shape(pixels: int) -> Size:
+    """A picture of so many pixels, with sides that are multiples of 16."""
+    height = max(16, round((pixels * 9 / 16) ** 0.5 / 16) * 16)
+    return Size(height, max(16, -(-pixels // height // 16) * 16))
+
+
+def _weights_dtype(network: Network) -> str:
+    """What the weights are kept in."""
+    if network.device != "cpu":
+        return network.dtype
+    wide = dit_parameters(network.dit) * BYTES["fp32"]
+    if network.dtype != "fp32" or wide * SHARE_OF_WEIGHTS <= total_memory():
+        return network.dtype
+    return network.stored if network.stored != "fp32" else "bf16"
+
+
+def _seconds(
+    network: Network, scene: Scene, frames: int, overlap: int, pixels: int, steps: int
+) -> float | None:
+    """Time of all windows on two cores of a small server; not known for GPUs."""
+    if network.device != "cpu" or network.dtype != "fp32":
+        return None
+    flop = 0.0
+    for window in _windows(scene, frames, overlap):
+        size = _crop(scene, window, pixels)
+        if size is None:
+            continue
+        count = window.lead + window.stop - window.start + window.tail
+        latents = 1 + -(-(count - 1) // 4)
+        shape = (4 * latents - 3, size.height, size.width)
+        flop += 2 * encode_flop(*shape, network.vae) + decode_flop(*shape, network.vae)
+        guided = 1 if network.guidance in (None, 1) else 2
+        grid = (latents, size.height // LATENT, size.width // LATENT)
+        flop += guided * steps * dit_flop(network.dit, *grid)
+    return flop / CPU_FLOPS
