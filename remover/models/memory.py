@@ -110,7 +110,8 @@ def dit_bytes(config: DiTConfig, frames: int, height: int, width: int, itemsize:
     latents = itemsize * patch * tokens * (config.in_channels + 3 * config.out_channels)
     solver = 10 * _FLOAT32 * patch * tokens * config.out_channels
     cast = itemsize * d * max(d, config.ffn_dim)
-    return max(attention, feed_forward) + table + latents + solver + cast + DIT_ALLOWANCE
+    rest = table + latents + solver + cast + 2 * _FLOAT32 * 6 * d  # and the modulation of a block
+    return max(attention, feed_forward) + rest + DIT_ALLOWANCE
 
 
 def _attention_bytes(config: DiTConfig, itemsize: int) -> int:
