@@ -109,7 +109,7 @@ def dit_bytes(config: DiTConfig, frames: int, height: int, width: int, itemsize:
     table = 4 * tokens * config.attention_head_dim
     latents = itemsize * patch * tokens * (config.in_channels + 3 * config.out_channels)
     solver = 10 * _FLOAT32 * patch * tokens * config.out_channels
-    cast = itemsize * d * max(d, config.ffn_dim)
+    cast = max(itemsize * d * config.ffn_dim, _FLOAT32 * d * d)
     rest = table + latents + solver + cast + 2 * _FLOAT32 * 6 * d  # and the modulation of a block
     return max(attention, feed_forward) + rest + DIT_ALLOWANCE
 
