@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from remover.device import is_out_of_memory
 from remover.errors import DeviceError, UsageError
+from remover.fill.networks import DTYPES
 from remover.models.config import COLOURS, DiTConfig, VaeConfig
 from remover.models.cost import decode_flop, dit_flop, encode_flop
 from remover.models.dit import DiT
@@ -34,7 +35,6 @@ from remover.models.vae import WanVae
 from remover.types import Size
 
 PARTS = ("encode", "dit", "decode")
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 VAE, DIT = VaeConfig(), DiTConfig()
 """The released networks."""

@@ -106,44 +106,41 @@ def test_another_seed_gives_other_bytes_and_the_same_the_same(truth, clean, tmp_
     assert other.read_bytes() != out.read_bytes()
 
 
-@pytest.mark.parametrize(("calls", "resumed"), [(20, 0), (100, 64), (190, 128)])
-def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
-    calls, resumed, truth, clean, tmp_path, monkeypatch
-):
-    out, count, real = tmp_path / "out.mkv", itertools.count(), compose.put_in
+@pytest.fixture
+def stopped(clean, tmp_path, monkeypatch) -> Callable[[int], Path]:
+    """A function that runs and ends after so many frames; where its output would be."""
 
-    def stopping(*given):
-        if next(count) >= calls:
-            raise StoppedError
-        return real(*given)
+    def run(frames: int) -> Path:
+        out, count, real = tmp_path / "out.mkv", itertools.count(), compose.put_in
 
-    with monkeypatch.context() as patched:
-        patched.setattr(compose, "put_in", stopping)
-        with pytest.raises(StoppedError):
-            clean(out)
-    assert not out.exists()
-    report = clean(out, resume=True)
-    assert report.resumed_frames == resumed
+        def stopping(*given):
+            if next(count) >= frames:
+                raise StoppedError
+            return real(*given)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(compose, "put_in", stopping)
+            with pytest.raises(StoppedError):
+                clean(out)
+        assert not out.exists()
+        return out
+
+    return run
+
+
+@pytest.mark.parametrize(("frames", "resumed"), [(20, 0), (100, 64), (190, 128)])
+def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(frames, resumed, truth, clean, stopped):
+    out = stopped(frames)
+    assert clean(out, resume=True).resumed_frames == resumed
     assert out.read_bytes() == truth[0].read_bytes()
-    assert [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
+    assert [path.name for path in out.parent.iterdir()] == ["out.mkv"]
 
 
-def test_what_a_window_left_is_not_trusted_if_it_is_damaged(truth, clean, tmp_path, monkeypatch):
-    out, count, real = tmp_path / "out.mkv", itertools.count(), compose.put_in
-
-    def stopping(*given):
-        if next(count) >= 100:
-            raise StoppedError
-        return real(*given)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(compose, "put_in", stopping)
-        with pytest.raises(StoppedError):
-            clean(out)
-    (left,) = tmp_path.rglob("carried*.bin")
+def test_what_a_window_left_is_not_trusted_if_it_is_damaged(truth, clean, stopped):
+    out = stopped(100)
+    (left,) = out.parent.rglob("carried*.bin")
     left.write_bytes(left.read_bytes()[:-3])
-    report = clean(out, resume=True)
-    assert report.resumed_frames == 0
+    assert clean(out, resume=True).resumed_frames == 0
     assert out.read_bytes() == truth[0].read_bytes()
 
 

@@ -45,7 +45,7 @@ class Networks:
         if self._vae is None:
             found = weights.tensors(self.network.files.vae)
             self._vae = load_vae(self.network.vae, found, dtype=self.dtype, device=self._resting)
-        with self._placed(self._vae), torch.inference_mode():
+        with self._placed(self._vae), _exact():
             yield self._vae
 
     @contextlib.contextmanager
@@ -58,7 +58,7 @@ class Networks:
         is_by_blocks = self.plan.offload is Offload.LAYERS
         device = self.network.device
         placed = by_blocks(self._dit, device) if is_by_blocks else self._placed(self._dit)
-        with placed, torch.inference_mode():
+        with placed, _exact():
             yield self._dit
 
     def release(self) -> None:
@@ -81,6 +81,16 @@ class Networks:
             return
         with borrowed(module, self.network.device):
             yield
+
+
+@contextlib.contextmanager
+def _exact() -> Iterator[None]:
+    """Compute without gradients; on a GPU the same way every time, and without TF32."""
+    flags = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    with flags, torch.inference_mode():
+        yield
 
 
 @contextlib.contextmanager

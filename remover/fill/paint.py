@@ -15,7 +15,7 @@ from torch import Tensor
 
 from remover.crops import LEAST_PIXELS, Crop, crop_around, snapped
 from remover.device import is_out_of_memory
-from remover.errors import memory_ran_out
+from remover.errors import WeightsError, memory_ran_out
 from remover.fill.diffusion import (
     decoded,
     known_latents,
@@ -67,7 +67,7 @@ class NetworkPainter:
 
         Raises:
             DeviceError: The memory does not hold the smallest window.
-            WeightsError: The checkpoint cannot be read.
+            WeightsError: The checkpoint cannot be read, or makes what is no picture.
         """
         for item in take.drafts.values():
             if item.missing < SPECK:
@@ -103,7 +103,10 @@ class NetworkPainter:
         crop = crop_around(_extent(take), take.size, self.limits.pixels)
         if not self._is_begun:
             self._is_begun = True
-            self._progress.note(f"painting with `{self._networks.network.name}` at {crop.size}")
+            network = self._networks.network
+            self._progress.note(
+                f"painting with `{network.name}` ({network.licence}) at {crop.size}"
+            )
         hole = working_hole(take, crop)
         with self._networks.vae() as vae:
             known = known_latents(vae, pieces_of(take, crop, hole), _near(hole))
@@ -135,6 +138,11 @@ class NetworkPainter:
                 if now - said > QUIET_SECONDS and done < plan.steps:
                     said, left = now, (now - began) / done * (plan.steps - done)
                     self._progress.note(f"step {done} of {plan.steps}, {left:.0f} s left")
+        if not torch.isfinite(latents).all():
+            raise WeightsError(
+                f"`{network.name}` made numbers that are not finite in `{plan.dtype}`",
+                hint="compute in more bits, `--dtype bf16` or `--dtype fp32`, or check the weights",
+            )
         return latents
 
     def _noise(self, start: int, count: int, crop: Crop) -> npt.NDArray[np.float32]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from remover.errors import DeviceError
+from remover.errors import DeviceError, WeightsError
 from remover.fill import paint as painting
 from remover.fill.choose import choose
 from remover.fill.draft import Draft, Limits, Take
@@ -326,12 +326,23 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(make, monkeypatch):
         make().paint(scene(5))
 
 
+def test_numbers_that_are_not_finite_never_become_a_picture(make, monkeypatch):
+    def overflowing(*_):
+        return lambda x, *_: x * torch.inf
+
+    monkeypatch.setattr(painting, "part_velocity", overflowing)
+    take = scene(5)
+    with pytest.raises(WeightsError, match="not finite in `fp32`"):
+        make().paint(take)
+    assert not any(item.painted.any() for item in take.drafts.values())
+
+
 def test_a_slow_network_says_how_far_it_is(make, monkeypatch, told):
     monkeypatch.setattr(painting, "QUIET_SECONDS", -1.0)
     painter = make(steps=3)
     painter._progress = told
     painter.paint(scene(5))
-    assert told.said[0] == "painting with `small` at 96x64"
+    assert told.said[0] == "painting with `small` (that of the weights) at 96x64"
     assert [text.split(",")[0] for text in told.said[1:]] == ["step 1 of 3", "step 2 of 3"]
 
 
