@@ -15,8 +15,8 @@ CV_NO_MEMORY = -4
 BUDGET_LARGEST = 1 << 30
 BUDGET_SMALLEST = 1 << 28
 
-GPU_SHARE = 0.85
-"""Share of a GPU's memory that is planned with; drivers and allocators take the rest."""
+GPU_SHARE, CPU_SHARE = 0.85, 0.6
+"""Shares of the memory of a GPU, and of a machine, that a network is planned with."""
 
 
 def total_memory() -> int:
@@ -36,12 +36,12 @@ def picture_budget() -> int:
 
 
 def network_budget(device: str) -> int:
-    """Bytes that a network may take on ``device``: most of a GPU's memory, half of a machine's.
+    """Bytes that a network may take on ``device``.
 
     Total memory again, so that the same machine makes the same plan.
     """
     if device == "cpu":
-        return total_memory() // 2
+        return int(total_memory() * CPU_SHARE)
     import torch
 
     if device == "mps":

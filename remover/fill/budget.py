@@ -2,11 +2,13 @@
 
 What is tried, in this order, until the memory holds it: windows of the length that the release was
 trained with, both networks on the device, then one at a time, then the transformer block by block;
-shorter windows; at last crops that are worked on smaller.
+shorter windows; at last crops that are worked on smaller. On a CPU, weights are kept in 32 bits or,
+for 2 % more time, in 16 that are cast layer by layer.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from remover.crops import LATENT, LEAST_PIXELS, TRAINED_PIXELS, UNIT, crop_around
 from remover.device import network_budget, total_memory
@@ -25,14 +27,18 @@ SHORTEST_NATIVE = 33
 WINDOWS_TOGETHER = 3
 """Windows that are denoised together where they are not handed over."""
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
-SHARE_OF_WEIGHTS = 4
-"""On a CPU weights are kept in 16 bits where they would take more than one such part of the memory
-in 32: a cast in every layer costs 2 % of the time."""
 PICTURES_SHARE = 4
 """Part of the machine's memory that a window's pictures may fill."""
 DIT_FLOPS, VAE_FLOPS, NARROW_FLOPS = 58e9, 140e9, 10e9
 """Operations a second of two cores of a small server in float32, as measured: of the transformer,
 of an autoencoder in Winograd's form, and of one too narrow for it."""
+
+
+class _Mode(NamedTuple):
+    """Where the weights are, and in what."""
+
+    offload: Offload
+    weights: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +70,17 @@ def paint_plan(network: Network, scene: Scene, *, steps: int | None, joins: Join
 
     steps = DEFAULT_STEPS if steps is None else steps
     budget = network_budget(network.device)
-    weights = _weights_dtype(network)
     held = total_memory() // PICTURES_SHARE // picture_bytes(scene.size, scene.bytes_per_sample)
     together = 1 if joins is Joins.HAND_OVER else WINDOWS_TOGETHER
     lengths = [n for n in LENGTHS if _stretch(n, together) <= held] or [LENGTHS[-1]]
-    modes = (Offload.NONE,) if network.device == "cpu" else tuple(Offload)
-    frames, offload, pixels = next(
-        (p for p in _plans(scene, lengths, modes) if _takes(network, weights, *p) <= budget),
+    modes = _modes(network)
+    frames, mode, pixels = next(
+        (plan for plan in _plans(scene, lengths, modes) if _takes(network, *plan) <= budget),
         (lengths[-1], modes[-1], LEAST_PIXELS),
     )
     overlap = overlap_of(frames)
-    memory = _takes(network, weights, frames, offload, pixels)
-    waiting = 0 if offload is Offload.NONE else _weight_bytes(network, weights)
+    memory = _takes(network, frames, mode, pixels)
+    waiting = 0 if mode.offload is Offload.NONE else _weight_bytes(network, mode.weights)
     return PaintPlan(
         frames=frames,
         overlap=overlap,
@@ -84,8 +89,8 @@ def paint_plan(network: Network, scene: Scene, *, steps: int | None, joins: Join
         joins=joins,
         steps=steps,
         dtype=network.dtype,
-        weights=weights,
-        offload=offload,
+        weights=mode.weights,
+        offload=mode.offload,
         device=network.device,
         memory_bytes=memory,
         host_bytes=memory if network.device == "cpu" else waiting,
@@ -94,15 +99,15 @@ def paint_plan(network: Network, scene: Scene, *, steps: int | None, joins: Join
 
 
 def _plans(
-    scene: Scene, lengths: Sequence[int], modes: Sequence[Offload]
-) -> Iterator[tuple[int, Offload, int]]:
+    scene: Scene, lengths: Sequence[int], modes: Sequence[_Mode]
+) -> Iterator[tuple[int, _Mode, int]]:
     """Window length, what is where, and pixels of a crop, the best first."""
     long = [length for length in lengths if length >= SHORTEST_NATIVE] or [lengths[0]]
     pixels = 0
     for length in long:
         pixels = _native_pixels(scene, length)
-        for offload in modes:
-            yield length, offload, pixels
+        for mode in modes:
+            yield length, mode, pixels
     while pixels > LEAST_PIXELS:
         pixels = max(LEAST_PIXELS, pixels * 3 // 4)
         yield long[-1], modes[-1], pixels
@@ -143,18 +148,19 @@ def _crop(scene: Scene, window: Window, pixels: int) -> Size | None:
     return crop_around(whole, scene.size, pixels).size
 
 
-def _takes(network: Network, weights: str, frames: int, offload: Offload, pixels: int) -> int:
+def _takes(network: Network, frames: int, mode: _Mode, pixels: int) -> int:
     """Bytes on the device at the peak."""
     item = BYTES[network.dtype]
     height, width = _shape(pixels)
     latents = 1 + (frames - 1) // 4
     dit_work = dit_bytes(network.dit, latents, height // LATENT, width // LATENT, item)
     vae_work = vae_bytes(network.vae, height, width, item)
-    dit_weights = dit_parameters(network.dit) * BYTES[weights]
+    dit_weights = dit_parameters(network.dit) * BYTES[mode.weights]
     vae_weights = vae_parameters(network.vae) * item
-    if offload is Offload.NONE:
-        return _weight_bytes(network, weights) + max(dit_work, vae_work)
-    held = dit_weights if offload is Offload.MODEL else 3 * dit_weights // network.dit.num_layers
+    if mode.offload is Offload.NONE:
+        return _weight_bytes(network, mode.weights) + max(dit_work, vae_work)
+    is_whole = mode.offload is Offload.MODEL
+    held = dit_weights if is_whole else 3 * dit_weights // network.dit.num_layers
     return max(held + dit_work, vae_weights + vae_work)
 
 
@@ -170,14 +176,14 @@ def _shape(pixels: int) -> Size:
     return Size(height, max(16, -(-pixels // height // 16) * 16))
 
 
-def _weights_dtype(network: Network) -> str:
-    """What the weights are kept in."""
+def _modes(network: Network) -> tuple[_Mode, ...]:
+    """Where weights may be and in what, the fastest first."""
     if network.device != "cpu":
-        return network.dtype
-    wide = dit_parameters(network.dit) * BYTES["fp32"]
-    if network.dtype != "fp32" or wide * SHARE_OF_WEIGHTS <= total_memory():
-        return network.dtype
-    return network.stored if network.stored != "fp32" else "bf16"
+        return tuple(_Mode(offload, network.dtype) for offload in Offload)
+    kept = [network.dtype]
+    if network.dtype == "fp32":
+        kept.append(network.stored if network.stored != "fp32" else "bf16")
+    return tuple(_Mode(Offload.NONE, weights) for weights in kept)
 
 
 def _seconds(

@@ -75,12 +75,14 @@ def test_a_memory_that_is_too_small_gets_the_smallest_plan(released, monkeypatch
 
 
 def test_a_cpu_keeps_weights_in_16_bits_where_memory_is_short(released, monkeypatch):
-    for memory, weights in ((64, "fp32"), (12, "fp16")):
-        monkeypatch.setattr(budget, "total_memory", lambda memory=memory: memory * GB)
-        plan = planned(monkeypatch, released, scene(Size(240, 416)), memory // 2 * GB)
-        assert (plan.dtype, plan.weights, plan.offload) == ("fp32", weights, Offload.NONE)
+    plans = [planned(monkeypatch, released, scene(), memory * GB) for memory in (24, 12)]
+    assert [plan.weights for plan in plans] == ["fp32", "fp16"]
+    assert [plan.frames for plan in plans] == [81, 81]
+    assert plans[0].pixels == plans[1].pixels
+    for plan in plans:
+        assert (plan.dtype, plan.offload) == ("fp32", Offload.NONE)
         assert plan.host_bytes == plan.memory_bytes
-    plan = planned(monkeypatch, replace(released, stored="fp32"), scene(), 6 * GB)
+    plan = planned(monkeypatch, replace(released, stored="fp32"), scene(), 12 * GB)
     assert plan.weights == "bf16"
 
 
