@@ -123,6 +123,26 @@ def test_odd_sizes_are_filled(size, make):
     assert all(item.known.all() for item in take.drafts.values())
 
 
+def test_the_last_rows_of_full_hd_are_filled(make):
+    """1080 is no multiple of 16: the crop reaches beyond the picture, where its edge is repeated."""
+    size = Size(1080, 1920)
+    hole = np.zeros(size, np.uint8)
+    hole[1062:, 1890:] = 255
+    frame = Frame(0, picture(0, size), hole, hole)
+    rect = Rect(1050, 1870, 1080, 1920)
+    inside = hole[rect.slices] > 0
+    rgb, nothing = frame.rgb[rect.slices].astype(np.float32), np.zeros_like(inside)
+    sure = np.zeros(inside.shape, np.float32)
+    item = Draft(frame, rect, inside, nothing, sure, rgb, ~inside, nothing)
+    take = Take(Shot(0, 1), {0: frame}.__getitem__, {0: item})
+    crop = painting.crop_around(Rect(1062, 1890, 1080, 1920), size, 10**6)
+    assert crop.rect.bottom == 1088
+    assert working_hole(take, crop)[0, -8:, -30:].all(), "what is repeated of a hole is a hole"
+    make().paint(take)
+    assert item.known.all()
+    assert np.array_equal(item.rgb[~inside], rgb[~inside])
+
+
 def test_a_large_crop_is_worked_on_smaller(make, monkeypatch):
     monkeypatch.setattr("remover.crops.LEAST_PIXELS", 32 * 48)
     asked: list[torch.Size] = []
