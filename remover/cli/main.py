@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from remover.cli.bench import bench
+from remover.cli.bench_networks import bench
 from remover.cli.clean import HELP as CLEAN_HELP
 from remover.cli.clean import clean
 from remover.cli.console import Console, close_stdout, open_closed_streams
