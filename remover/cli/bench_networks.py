@@ -27,6 +27,8 @@ seam of 1 is none. Takes the checkpoint of `--weights`, else the installed one;
 with untrained weights the figures say nothing about quality.
 """
 
+__all__ = ["bench"]
+
 PARTS = ("encode", "dit", "decode")
 DTYPES = ("fp32", "bf16", "fp16")
 

@@ -124,7 +124,7 @@ def test_odd_sizes_are_filled(size, make):
 
 
 def test_the_last_rows_of_full_hd_are_filled(make):
-    """1080 is no multiple of 16: the crop reaches beyond the picture, where its edge is repeated."""
+    """1080 is no multiple of 16: the crop reaches beyond the picture and repeats its edge."""
     size = Size(1080, 1920)
     hole = np.zeros(size, np.uint8)
     hole[1062:, 1890:] = 255
