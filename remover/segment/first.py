@@ -1,10 +1,12 @@
 """From boxes, clicks, avoided points and a rough mask on one frame to the object's mask there.
 
-Everything is at the work size. Edges come from GrabCut in the neighbourhood of what was pointed
-at; a click first grows over what looks alike around it, since a box is what GrabCut needs.
+What is found is settled at half the work size, in steps: by motion against the background where the
+object moves, else by how unlike the background it looks together with GrabCut; GrabCut alone where
+that leaves scraps; at last the ellipse in the box. A click first gives several boxes, by motion, by
+what differs from the still background and by colour, and the mask that most of them lead to wins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -13,7 +15,11 @@ import numpy.typing as npt
 
 from remover.errors import InputError
 from remover.masks import bounds
-from remover.segment.appearance import Appearance, describe, halve
+from remover.segment.appearance import Appearance, Float, describe, halve
+from remover.segment.motion import half
+from remover.segment.refine import enlarge
+from remover.segment.settle import Scene, look_at, region_of, settle
+from remover.segment.still import Around, Motion, motion_in
 from remover.segment.walk import Small
 from remover.types import Mask, Rect, Size
 
@@ -25,6 +31,28 @@ ROUNDS = 4
 
 LEAST_SHARE = 0.12
 """A found object that fills less of its box is taken for scraps of one."""
+
+MOVES = 0.3
+"""Motion evidence from which on a pixel counts as moving."""
+
+TELLING = 0.1
+"""Share of moving pixels from which on motion decides. Of objects that move 0.15 and more do, of
+those that stand still 0.05 and less."""
+
+MOVING_LEVELS, APART_LEVELS = (0.0, 0.3, 0.7), (0.0, 0.3)
+"""Levels of the two kinds of motion evidence at which the parts around a click are taken."""
+
+BOX_MARGIN = 0.04
+"""What is added around such a part, as a share of its longer side."""
+
+AGREEMENT = (0.2, 0.4, 0.6, 0.8, 0.95)
+MOVING_TRUST = (0.5, 0.6, 0.75, 0.85, 0.9)
+STILL_TRUST = (0.4, 0.5, 0.6, 0.75, 0.85)
+CLICK_TRUST = (0.3, 0.4, 0.6, 0.7, 0.8)
+"""How well two ways to a first mask agree, and the overlap with the truth to expect then."""
+
+SCRAPS_TRUST, GUESS_TRUST = 0.45, 0.4
+"""The same for GrabCut alone and for the ellipse in a box."""
 
 DISC = 0.012
 """Radius of the disc that a point stands for, as a share of the picture's longer side."""
@@ -50,6 +78,14 @@ class Hints:
     mask: Mask | None = field(default=None, repr=False)
     """The user's own mask (h, w)."""
 
+    def halved(self) -> "Hints":
+        """The same in pixels of half the size, without the mask."""
+        return Hints(
+            tuple((x / 2, y / 2, right / 2, bottom / 2) for x, y, right, bottom in self.boxes),
+            tuple((x / 2, y / 2) for x, y in self.clicks),
+            tuple((x / 2, y / 2) for x, y in self.avoids),
+        )
+
     @property
     def can_start(self) -> bool:
         """Whether these say enough for a mask where nothing is known yet."""
@@ -66,6 +102,8 @@ class First:
     """A mask on a prompted frame."""
 
     mask: Mask = field(repr=False)
+    trust: float = 1.0
+    """Overlap with the truth to expect, 0 to 1; 1 for a mask that was given."""
     is_guess: bool = False
     """No object stood out in a box, so that the ellipse in it was taken."""
 
@@ -93,13 +131,16 @@ def nothing_found(object_id: int, frame: int) -> InputError:
     )
 
 
-def find(picture: Small, hints: Hints, tracked: Mask | None) -> First:
+def find(
+    picture: Small, hints: Hints, tracked: Mask | None, around: Around | None = None
+) -> First:
     """The object's mask (h, w) on a prompted frame; empty if nothing is found.
 
     Args:
-        picture: Work picture (h, w, 3).
+        picture: Work picture (h, w, 3), sides even.
         hints: What was pointed at.
         tracked: The mask that tracking brought here; used unless the hints start anew.
+        around: Pictures around, for motion; without, looks decide alone.
     """
     size = Size(*picture.shape[:2])
     if hints.mask is not None:
@@ -108,27 +149,110 @@ def find(picture: Small, hints: Hints, tracked: Mask | None) -> First:
         mask = np.zeros(size, np.bool_)
     else:
         mask = tracked.copy()
-    avoided = _spread(picture, hints.avoids, hints.clicks)
-    is_guess = False
-    for box in hints.boxes:
-        rect = _whole(box, size)
-        inside = [point for point in hints.clicks if _is_in(point, rect)]
-        found = _from_box(picture, rect, _discs(inside, size), avoided)
+    desk = _Desk(picture, half(picture), around)
+    near = hints.halved()
+    avoided = _spread(desk.small, near.avoids, near.clicks)
+    trust, is_guess = 1.0, False
+    for box in near.boxes:
+        found = _from_box(desk, _whole(box, desk.size), near, avoided)
         is_guess |= found.is_guess
-        mask |= found.mask
-    for x, y in hints.clicks:
+        trust = min(trust, found.trust)
+        mask |= enlarge(found.soft, size)
+    for click, (x, y) in zip(near.clicks, hints.clicks, strict=True):
         if not mask[_pixel(x, y, size)]:
-            mask |= _from_click(picture, (x, y), hints.avoids, avoided)
-    return First(mask & ~avoided, is_guess)
+            found = _from_click(desk, click, near, avoided)
+            trust = min(trust, found.trust)
+            mask |= enlarge(found.soft, size)
+    if near.avoids:
+        mask &= ~enlarge(avoided, size)
+    return First(mask, trust, is_guess)
 
 
-def _from_box(picture: Small, rect: Rect, sure: Mask, avoided: Mask) -> First:
-    """GrabCut in a box; the inscribed ellipse where that leaves scraps."""
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """A prompted frame, ready to be worked on."""
+
+    picture: Small
+    small: Small
+    """At half the size."""
+    around: Around | None
+
+    @property
+    def size(self) -> Size:
+        return Size(*self.small.shape[:2])
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A soft mask at half the size."""
+
+    soft: Float
+    trust: float
+    is_guess: bool = False
+
+    @property
+    def mask(self) -> Mask:
+        return np.asarray(self.soft > 0.5)
+
+
+def _from_box(desk: _Desk, rect: Rect, hints: Hints, avoided: Mask) -> _Found:
+    """The object in a box, checked, with fallbacks."""
+    sure = _discs([point for point in hints.clicks if _is_in(point, rect)], desk.size)
+    if min(rect.size) < 4:
+        return _Found(_filled(rect, desk.size), SCRAPS_TRUST)
+    cut = _cut_box(desk.small, rect, sure, avoided)
+    scene = look_at(desk.picture, _doubled(rect))
+    still = settle(scene, _doubled(rect), None, cut, sure, avoided, desk.size)
+    motion = _motion(desk, scene, rect)
+    if motion is not None:
+        moved = settle(scene, _doubled(rect), motion, None, sure, avoided, desk.size)
+        if _share(moved, rect) >= LEAST_SHARE:
+            likeness = _overlap(moved > 0.5, still > 0.5)
+            return _Found(moved, float(np.interp(likeness, AGREEMENT, MOVING_TRUST)))
+    if _share(still, rect) >= LEAST_SHARE:
+        likeness = _overlap(still > 0.5, cut)
+        return _Found(still, float(np.interp(likeness, AGREEMENT, STILL_TRUST)))
+    if _share(cut, rect) >= LEAST_SHARE:
+        return _Found(cut.astype(np.float32), SCRAPS_TRUST)
+    guess = (_ellipse(rect, desk.size) | sure) & ~avoided
+    return _Found(guess.astype(np.float32), GUESS_TRUST, is_guess=True)
+
+
+def _motion(desk: _Desk, scene: Scene, rect: Rect) -> Motion | None:
+    """Motion in and around a box; None where what is in the box does not move."""
+    if desk.around is None:
+        return None
+    background: Mask = np.ones(desk.size, np.bool_)
+    background[rect.grown(2, desk.size).slices] = False
+    motion = motion_in(desk.around, region_of(scene, desk.size), background)
+    if motion is None or (motion.apart[rect.slices] > MOVES).mean() < TELLING:
+        return None
+    return motion
+
+
+def _share(found: Float | Mask, rect: Rect) -> float:
+    """How much of its box a found object fills."""
+    return float((found[rect.slices] > 0.5).mean())
+
+
+def _overlap(one: Mask, other: Mask) -> float:
+    return float((one & other).sum()) / max(1, int((one | other).sum()))
+
+
+def _filled(rect: Rect, size: Size) -> Float:
+    soft = np.zeros(size, np.float32)
+    soft[rect.slices] = 1
+    return soft
+
+
+def _doubled(rect: Rect) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) in pixels of the work picture."""
+    return 2.0 * rect.left, 2.0 * rect.top, 2.0 * rect.right, 2.0 * rect.bottom
+
+
+def _cut_box(picture: Small, rect: Rect, sure: Mask, avoided: Mask) -> Mask:
+    """GrabCut in a box."""
     size = Size(*picture.shape[:2])
-    if min(rect.size) < 2:
-        mask = np.zeros(size, np.bool_)
-        mask[rect.slices] = True
-        return First(mask)
     ellipse = _ellipse(rect, size)
     kinds: Kinds = np.zeros(size, np.uint8)
     kinds[rect.slices] = cv2.GC_PR_BGD
@@ -139,14 +263,66 @@ def _from_box(picture: Small, rect: Rect, sure: Mask, avoided: Mask) -> First:
     kinds[avoided] = cv2.GC_BGD
     kinds[sure] = cv2.GC_FGD
     margin = int(SURROUNDINGS * max(rect.size)) + 2
-    mask = _grab_cut(picture, kinds, rect.grown(margin, size))
-    share = float(mask[rect.slices].mean())
-    if share >= LEAST_SHARE:
-        return First(mask)
-    return First((ellipse | sure) & ~avoided, is_guess=True)
+    return _grab_cut(picture, kinds, rect.grown(margin, size))
 
 
 def _from_click(
+    desk: _Desk, point: tuple[float, float], hints: Hints, avoided: Mask
+) -> _Found:
+    """The object around a click: of the masks that several boxes lead to, the most agreed on."""
+    cut = _cut_click(desk.small, point, hints.avoids, avoided)
+    sure = _discs([point], desk.size)
+    boxes = [_around(cut)]
+    motion = None
+    if desk.around is not None:
+        whole = Rect(0, 0, *desk.size)
+        motion = motion_in(desk.around, whole, np.ones(desk.size, np.bool_))
+    if motion is not None:
+        boxes += [_around(part) for part in _moving_parts(motion, sure)]
+    rects = [rect for rect in dict.fromkeys(boxes) if min(rect.size) >= 4]
+    found = []
+    for rect in rects:
+        box, inner = _doubled(rect), motion
+        scene = look_at(desk.picture, box)
+        if motion is not None and (motion.apart[rect.slices] > MOVES).mean() < TELLING:
+            inner = None
+        soft = settle(scene, box, inner, cut, sure, avoided, desk.size)
+        part = _part_with(soft > 0.5, sure)
+        if part.any():
+            found.append(np.where(part, soft, np.minimum(soft, 0.4)).astype(np.float32))
+    if not found:
+        return _Found(cut.astype(np.float32), SCRAPS_TRUST)
+    masks = [soft > 0.5 for soft in found]
+    support = [np.mean([_overlap(one, other) for other in masks]) for one in masks]
+    best = int(np.argmax(support))
+    likeness = float(support[best]) if len(found) > 1 else _overlap(masks[best], cut)
+    return _Found(found[best], float(np.interp(likeness, AGREEMENT, CLICK_TRUST)))
+
+
+def _moving_parts(motion: Motion, seed: Mask) -> Iterator[Mask]:
+    """Connected parts that hold a click and move, at several levels."""
+    reach = cv2.dilate(seed.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    smooth = cv2.GaussianBlur(np.maximum(motion.apart, np.float32(-0.8)), (0, 0), 3)
+    ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15))
+    closed = [
+        cv2.morphologyEx((smooth > level).astype(np.uint8), cv2.MORPH_CLOSE, ellipse) > 0
+        for level in APART_LEVELS
+    ]
+    for moving in (*(motion.moving > level for level in MOVING_LEVELS), *closed):
+        part = _part_with(np.asarray(moving), reach)
+        if part.any() and part.mean() < 0.5:
+            yield part
+
+
+def _around(mask: Mask) -> Rect:
+    """The box of a mask with a small margin."""
+    rect = bounds(mask)
+    if rect is None:
+        return Rect(0, 0, 0, 0)
+    return rect.grown(2 + round(BOX_MARGIN * max(rect.size)), Size(*mask.shape))
+
+
+def _cut_click(
     picture: Small,
     point: tuple[float, float],
     avoids: Sequence[tuple[float, float]],
