@@ -11,6 +11,7 @@ from remover import delivery, device, keys, maskcache, workplace
 from remover.byhand import ByHand, by_hand
 from remover.companions import Companion, plan_companions
 from remover.config import CleanOptions
+from remover.errors import VerifyError
 from remover.journal import Journal
 from remover.keys import Key
 from remover.masking import Masks, make_masks
@@ -125,7 +126,10 @@ def prepared(
         region = Region(store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep)
         plan = journal.plan or _plan_of(region, found.shots, masks, frames, info)
         journal.keep_plan(plan)
-        warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
+        doubts = tuple(_doubts(masks, frames))
+        if options.strict and doubts:
+            raise _too_unsure(doubts)
+        warnings = (*info.warnings, *index.damage.messages(), *doubts)
         warnings += (*hand.doubts(plan), *_idle_objects(prompts, options))
         warnings += (*_of_output(output_plan, target, info, written), *short)
         _say(progress, warnings, masks.segmentation.notes)
@@ -308,7 +312,7 @@ def _growth(options: CleanOptions, masks: Masks) -> int:
 def _doubts(masks: Masks, frames: Shot) -> Iterator[str]:
     """What the user should look at before trusting the masks."""
     for parts, what in (
-        (masks.segmentation.unsure, "the mask may be wrong"),
+        (masks.segmentation.unsure, "the object may be lost, or its mask wrong"),
         (masks.segmentation.lost, "the object was not found"),
     ):
         for part in cut_to(parts, frames.start, frames.stop):
@@ -316,6 +320,16 @@ def _doubts(masks: Masks, frames: Shot) -> Iterator[str]:
                 f"check frames {part.start} to {part.stop - 1}: {what}; "
                 f"correct it there with --box x,y,w,h@{part.start}"
             )
+
+
+def _too_unsure(doubts: Sequence[str]) -> VerifyError:
+    """What ``--strict`` makes of masks that may be wrong."""
+    first, _, way_out = doubts[0].partition("; ")
+    more = f", and {len(doubts) - 1} more like it" if len(doubts) > 1 else ""
+    return VerifyError(
+        f"`--strict` allows no doubtful mask: {first}{more}",
+        hint=f"{way_out}, or leave `--strict` out",
+    )
 
 
 def _idle_objects(prompts: Sequence[Prompt], options: CleanOptions) -> Iterator[str]:

@@ -20,7 +20,9 @@ from remover.types import Prompt, VideoInfo
 
 Key: TypeAlias = Mapping[str, str]
 
-NOT_IN_RESULT = frozenset({"overwrite", "work", "resume", "sam2_weights", "tracker", "device"})
+NOT_IN_RESULT = frozenset(
+    {"overwrite", "work", "resume", "sam2_weights", "tracker", "device", "strict"}
+)
 """Options that change no byte of the result, or are in the key by what they lead to."""
 
 IN_MASKS = frozenset({"fps", "invert_mask", "start", "end"})

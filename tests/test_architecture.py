@@ -14,7 +14,7 @@ PACKAGE = ROOT / "remover"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"api", "bench"},
+    {"api", "bench", "bench_track"},
     {"pipeline"},
     {"compose"},
     {"job"},

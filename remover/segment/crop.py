@@ -32,11 +32,13 @@ class Crop:
 
     def cut(self, picture: Small) -> Small:
         """The pixels (H, W, 3) for the network."""
-        return np.asarray(_resize(picture[self.rect.slices], self.size), np.uint8)
+        part = np.ascontiguousarray(picture[self.rect.slices])
+        return np.asarray(cv2.resize(part, *_way(part, self.size)), np.uint8)
 
     def cells_of(self, mask: Float) -> Float:
         """The share of each cell (h, w) that a mask (H, W) of the picture covers."""
-        return np.asarray(_resize(np.ascontiguousarray(mask[self.rect.slices]), self.grid))
+        part = np.ascontiguousarray(mask[self.rect.slices])
+        return np.asarray(cv2.resize(part, *_way(part, self.grid)), np.float32)
 
     def places(self) -> Float:
         """The centres of the cells (h, w, 2) in pixels of the picture, as y, x."""
@@ -55,12 +57,10 @@ class Crop:
         return whole
 
 
-def _resize(picture: Small | Float, size: Size) -> Small | Float:
-    if picture.shape[:2] == tuple(size):
-        return picture
-    shrinks = picture.shape[0] * picture.shape[1] > size.height * size.width
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, (size.width, size.height), interpolation=method))
+def _way(part: Small | Float, size: Size) -> tuple[tuple[int, int], None, int, int, int]:
+    """How to resize a part: the arguments of OpenCV."""
+    shrinks = part.shape[0] * part.shape[1] > size.height * size.width
+    return (size.width, size.height), None, 0, 0, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
 
 
 def crop_around(

@@ -131,9 +131,7 @@ def nothing_found(object_id: int, frame: int) -> InputError:
     )
 
 
-def find(
-    picture: Small, hints: Hints, tracked: Mask | None, around: Around | None = None
-) -> First:
+def find(picture: Small, hints: Hints, tracked: Mask | None, around: Around | None = None) -> First:
     """The object's mask (h, w) on a prompted frame; empty if nothing is found.
 
     Args:
@@ -266,9 +264,7 @@ def _cut_box(picture: Small, rect: Rect, sure: Mask, avoided: Mask) -> Mask:
     return _grab_cut(picture, kinds, rect.grown(margin, size))
 
 
-def _from_click(
-    desk: _Desk, point: tuple[float, float], hints: Hints, avoided: Mask
-) -> _Found:
+def _from_click(desk: _Desk, point: tuple[float, float], hints: Hints, avoided: Mask) -> _Found:
     """The object around a click: of the masks that several boxes lead to, the most agreed on."""
     cut = _cut_click(desk.small, point, hints.avoids, avoided)
     sure = _discs([point], desk.size)
@@ -354,8 +350,9 @@ def _looks_like(picture: Small, disc: Mask, outside: Mask) -> Mask:
     """Pixels (h, w) that look like the disc rather than the outside, grown in two rounds."""
     size = Size(*picture.shape[:2])
     grid = Rect(0, 0, size.height // 2, size.width // 2)
-    descriptors = describe(picture, grid)
-    inside, beyond = halve(disc) > 0.4, halve(outside) > 0.5
+    even = Rect(0, 0, 2 * grid.bottom, 2 * grid.right).slices
+    descriptors = describe(np.ascontiguousarray(picture[even]), grid)
+    inside, beyond = halve(disc[even]) > 0.4, halve(outside[even]) > 0.5
     for _ in range(2):
         known = inside | beyond
         if not beyond.any() or not inside.any():

@@ -45,6 +45,9 @@ REACH = 32.0
 NUM_LAST = 2
 """Last frames whose cells are kept."""
 
+PROMPTED_STEP, LAST_STEP = 2, 3
+"""Of their cells every second and every third is enough."""
+
 NUM_PROMPTED = 2
 """Prompted frames whose cells are kept: the first and the latest."""
 
@@ -103,7 +106,7 @@ class Look:
         centred = (cells[:, :-1] - self._mean).double()
         _, vectors = torch.linalg.eigh(centred.T @ centred)
         self._basis = vectors[:, -SHORT:].float()
-        self._prompted = [_Labelled(self._shorten(cells), inside)]
+        self._prompted = [self._known(cells, inside, crop)]
         self._last: list[_Labelled] = []
         self._solve()
 
@@ -114,7 +117,7 @@ class Look:
         share = 1 / self._num_prompted
         self._gram += share * (gram - self._gram)
         self._target += share * (target - self._target)
-        self._prompted.append(_Labelled(self._shorten(cells), inside))
+        self._prompted.append(self._known(cells, inside, crop))
         del self._prompted[1 : 1 - NUM_PROMPTED]
         self._last.clear()
         self._solve()
@@ -153,9 +156,10 @@ class Look:
             self._recent_gram += (1 - DECAY) * (gram - self._recent_gram)
             self._recent_target += (1 - DECAY) * (target - self._recent_target)
             self._solve_follower()
-        places = torch.from_numpy(seen.crop.places().reshape(-1, 2))
-        labels = torch.from_numpy(np.ascontiguousarray(soft.reshape(-1)))
-        self._last.append(_Labelled(seen.short, labels, places))
+        some = _every(seen.crop.grid, LAST_STEP)
+        places = torch.from_numpy(seen.crop.places().reshape(-1, 2))[some]
+        labels = torch.from_numpy(np.ascontiguousarray(soft.reshape(-1)))[some]
+        self._last.append(_Labelled(seen.short[some], labels, places))
         del self._last[:-NUM_LAST]
 
     def forget_last(self) -> None:
@@ -163,15 +167,24 @@ class Look:
         self._last.clear()
 
     def _labels_of(self, short: Tensor, crop: Crop, motion: tuple[float, float]) -> Tensor:
-        likeness = [short @ known.short.T / TEMPERATURE for known in self._prompted]
-        here = torch.from_numpy(crop.places().reshape(-1, 2))
+        """Mean labels (N,) of the known cells, by likeness and, on the last frames, by place.
+
+        Likeness less the squared distance is one product: both are bilinear in rows with places.
+        """
+        places = torch.from_numpy(crop.places().reshape(-1, 2)) / REACH
+        middle = places.mean(0)
+        there = torch.tensor(motion, dtype=torch.float32) / REACH
+        keys = [functional.pad(known.short, (0, 4)) for known in self._prompted]
         for age, known in enumerate(reversed(self._last), 1):
             assert known.places is not None
-            there = here + torch.tensor(motion, dtype=torch.float32) * age
-            gap = torch.cdist(there, known.places) / REACH
-            likeness.append(short @ known.short.T / TEMPERATURE - 0.5 * gap * gap)
+            keys.append(_placed_key(known.short, known.places / REACH - there * age - middle))
+        query = _placed_query(short / TEMPERATURE, places - middle)
         known_labels = [known.labels for known in (*self._prompted, *reversed(self._last))]
-        return torch.softmax(torch.cat(likeness, dim=1), dim=1) @ torch.cat(known_labels)
+        return torch.softmax(query @ torch.cat(keys).T, dim=1) @ torch.cat(known_labels)
+
+    def _known(self, cells: Tensor, inside: Tensor, crop: Crop) -> _Labelled:
+        some = _every(crop.grid, PROMPTED_STEP)
+        return _Labelled(self._shorten(cells[some]), inside[some])
 
     def _shorten(self, cells: Tensor) -> Tensor:
         return functional.normalize((cells[:, :-1] - self._mean) @ self._basis, dim=1)
@@ -185,6 +198,25 @@ class Look:
             self._gram + RECENT_WEIGHT * self._recent_gram,
             self._target + RECENT_WEIGHT * self._recent_target,
         )
+
+
+def _placed_query(short: Tensor, places: Tensor) -> Tensor:
+    square = (places * places).sum(1, keepdim=True)
+    return torch.cat([short, places, -0.5 * square, torch.ones_like(square)], dim=1)
+
+
+def _placed_key(short: Tensor, places: Tensor) -> Tensor:
+    square = (places * places).sum(1, keepdim=True)
+    return torch.cat([short, places, torch.ones_like(square), -0.5 * square], dim=1)
+
+
+def _every(grid: Size, step: int) -> Tensor:
+    """Indices of every ``step``-th cell of a grid, each row shifted against the one above."""
+    rows, columns = torch.meshgrid(
+        torch.arange(grid.height), torch.arange(grid.width), indexing="ij"
+    )
+    chosen = (rows * (step // 2 + 1) + columns) % step == 0
+    return torch.nonzero(chosen.reshape(-1))[:, 0]
 
 
 def ridge(gram: Tensor, target: Tensor) -> Tensor:
@@ -203,7 +235,8 @@ def _fit(picture: Small, mask: Float, crop: Crop) -> tuple[Tensor, Tensor, Tenso
         variant = _variant(crop, zoom, down, across, Size(*picture.shape[:2]))
         pixels, inside = variant.cut(picture), variant.cells_of(mask)
         if is_mirrored:
-            pixels, inside = (np.ascontiguousarray(part[:, ::-1]) for part in (pixels, inside))
+            pixels = np.ascontiguousarray(pixels[:, ::-1])
+            inside = np.ascontiguousarray(inside[:, ::-1])
         cells = _with_one(dense(network()(pixels)).reshape(-1, DEPTH))
         labels = torch.from_numpy(inside.reshape(-1))
         one = _sums(cells, labels, torch.ones_like(labels))

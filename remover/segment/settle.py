@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -30,8 +31,8 @@ ZOOM = 3.0
 MARGIN = 0.4
 """Surroundings that are known background, as a share of the box's longer side."""
 
-LEAST_MARGIN = 40
-"""The same in pixels of the work picture."""
+LEAST_MARGIN = 0.047
+"""The same as a share of the picture's longer side."""
 
 NEIGHBOURS = 10
 """Cells of the background that a cell is held against."""
@@ -82,7 +83,7 @@ def look_at(picture: Small, box: tuple[float, float, float, float]) -> Scene:
     """Look at a box (left, top, right, bottom) of a work picture and its surroundings."""
     left, top, right, bottom = box
     size = Size(*picture.shape[:2])
-    margin = max(LEAST_MARGIN, MARGIN * max(right - left, bottom - top))
+    margin = max(LEAST_MARGIN * max(size), MARGIN * max(right - left, bottom - top))
     height = min(bottom + margin, size.height) - max(0, top - margin)
     width = min(right + margin, size.width) - max(0, left - margin)
     scale = min(ZOOM, float(np.sqrt(AREA / (height * width))))
@@ -99,7 +100,9 @@ def look_at(picture: Small, box: tuple[float, float, float, float]) -> Scene:
     strange = _strangeness(flat[:, taps[0].shape[0] :], inside)
     rect = crop.rect
     half = (max(8, rect.size.width // 2), max(8, rect.size.height // 2))
-    small = cv2.resize(np.ascontiguousarray(picture[rect.slices]), half, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        np.ascontiguousarray(picture[rect.slices]), half, interpolation=cv2.INTER_AREA
+    )
     return Scene(crop, np.asarray(small, np.uint8), flat, inside, strange)
 
 
@@ -171,20 +174,20 @@ def settle(
 
 
 def _rounds(scene: Scene, odds: Float, inside: Mask, fixed: Mask) -> Float:
+    """Learn colours and deep features from what was found, and find again."""
     guide = scene.picture.astype(np.float32) / np.float32(255)
     bins = _bins(scene.picture)
     height, width = scene.inside.shape
     now = odds
     for left in range(ROUNDS, -1, -1):
-        soft = 1 / (1 + np.exp(-np.clip(now, -30, 30)))
-        soft = np.where(inside, soft, 0).astype(np.float32)
-        soft[fixed] = 1
-        soft = np.where(inside, follow_edges(guide, soft), 0).astype(np.float32)
-        soft[fixed] = 1
+        likely = 1 / (1 + np.exp(-np.clip(now, -30, 30)))
+        soft = np.where(fixed, 1, np.where(inside, likely, 0)).astype(np.float32)
+        edged = follow_edges(guide, soft)
+        soft = np.where(fixed, 1, np.where(inside, edged, 0)).astype(np.float32)
         if left == 0 or soft.sum() < 4:
             break
-        cells = np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_AREA))
-        cells = np.where(scene.inside > 0.05, cells, 0)
+        shares = cv2.resize(soft, (width, height), interpolation=cv2.INTER_AREA)
+        cells = np.where(scene.inside > 0.05, shares, 0).astype(np.float32)
         look = _widen(_look(scene.cells, cells), (soft.shape[1], soft.shape[0]))
         now = odds + COLOUR_WEIGHT * _colour_odds(bins, soft) + LOOK_WEIGHT * np.clip(look, -1, 1)
     return soft
@@ -211,7 +214,7 @@ def _look(cells: Tensor, soft: Float) -> Float:
     return np.asarray(scores.numpy().reshape(soft.shape), np.float32)
 
 
-def _bins(picture: Small) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _bins(picture: Small) -> npt.NDArray[np.int64]:
     lab = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2Lab), np.int64)
     index = np.zeros(picture.shape[:2], np.int64)
     for channel, count in enumerate(BINS):
@@ -219,12 +222,12 @@ def _bins(picture: Small) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     return index
 
 
-def _colour_odds(bins: np.ndarray[tuple[int, ...], np.dtype[np.int64]], soft: Float) -> Float:
+def _colour_odds(bins: npt.NDArray[np.int64], soft: Float) -> Float:
     """How much more common each pixel's colour is inside than outside: log odds to 2.5."""
     shares = []
     for weight in (soft, 1 - soft):
-        count = np.bincount(bins.ravel(), weight.ravel(), int(np.prod(BINS))).reshape(BINS)
-        count = count / max(1.0, float(count.sum()))
+        flat = np.bincount(bins.ravel(), weight.ravel(), int(np.prod(BINS)))
+        count = flat.reshape(BINS) / max(1.0, float(flat.sum()))
         for axis in range(3):
             rolled = np.roll(count, 1, axis) + np.roll(count, -1, axis)
             count = 0.5 * count + 0.25 * rolled

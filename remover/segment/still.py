@@ -4,7 +4,7 @@ A pixel of the background is seen again, in the same place of the scene, on most
 a pixel of a moving object is not. Everything is at half the work size, legend: h, w.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import cv2
@@ -113,7 +113,7 @@ def _background_motion(
     if corners is None or len(corners) < 12:
         return None
     moved, is_found, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, corners, None, winSize=(15, 15), maxLevel=4
+        before, after, corners, np.zeros_like(corners), winSize=(15, 15), maxLevel=4
     )
     good = np.asarray(is_found).ravel() > 0
     if good.sum() < 12:
@@ -134,7 +134,7 @@ def _apart(
         if offset not in matrices:
             continue
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        other = cv2.warpPerspective(
+        warped = cv2.warpPerspective(
             _colours(around.pictures[offset]),
             matrices[offset],
             (width, height),
@@ -142,7 +142,7 @@ def _apart(
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=(-1e3, -1e3, -1e3),
         )
-        other = np.asarray(other, np.float32)
+        other = np.asarray(warped, np.float32)
         is_seen = (other[..., 1] > -100)[region.slices]
         gap = _least_gap(here, other, region)
         held = known_here & is_seen
@@ -189,7 +189,8 @@ def _moving(around: Around, background: Mask, known: Mask) -> Float:
     for offset in (*FLOW_OFFSETS, *(-offset for offset in FLOW_OFFSETS)):
         if offset not in around.pictures:
             continue
-        flow = np.asarray(search.calc(here, _gray(around.pictures[offset]), None), np.float32)
+        flow = np.zeros((*here.shape, 2), np.float32)
+        flow = np.asarray(search.calc(here, _gray(around.pictures[offset]), flow), np.float32)
         residual = _residual(flow, background)
         if residual is None:
             continue
@@ -210,8 +211,11 @@ def _residual(flow: Float, background: Mask) -> Float | None:
     points = np.stack([columns, rows], axis=1).astype(np.float32)
     cv2.setRNGSeed(0)
     matrix, _ = cv2.findHomography(points, points + flow[rows, columns], cv2.RANSAC, 1.0)
-    if matrix is None:
-        return None
+    return None if matrix is None else _unexplained(flow, np.asarray(matrix, np.float64))
+
+
+def _unexplained(flow: Float, matrix: Matrix) -> Float:
+    height, width = flow.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     places = np.stack([x, y], axis=2)
     moved = cv2.perspectiveTransform(places, matrix)
@@ -230,7 +234,7 @@ def _colours(picture: Small) -> Float:
     return lab
 
 
-def near(frame: int, start: int, stop: int) -> Sequence[int]:
+def near(frame: int, start: int, stop: int) -> range:
     """The frames of a shot that are looked at around a frame, that one counted."""
     reach = max(OFFSETS)
     return range(max(start, frame - reach), min(stop, frame + reach + 1))

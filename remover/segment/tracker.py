@@ -46,11 +46,11 @@ AREA = 448 * 448
 ZOOM = 3.0
 """Most that a small object is enlarged by."""
 
-GROWTH = 1.6
+GROWTH = 1.25
 """An object that has grown by more than this is looked at with less detail."""
 
-MARGIN, LEAST_MARGIN = 0.35, 40
-"""Surroundings that are looked at: a share of the object's longer side, and pixels."""
+MARGIN, LEAST_MARGIN = 0.35, 0.047
+"""Surroundings that are looked at: shares of the object's longer side, and of the picture's."""
 
 GONE_SHARE = 0.03
 """Share of the usual area below which an object counts as gone."""
@@ -93,7 +93,7 @@ class Tracker:
         """Start from a work picture (h, w, 3) with the object's mask (h, w), not empty."""
         self._size = Size(*picture.shape[:2])
         self._half: Float = halve(mask)
-        box = _box(self._half) or (0.0, 0.0, *map(float, self._size))
+        box = _box(self._half) or (0.0, 0.0, float(self._size[0]), float(self._size[1]))
         self._scale = min(ZOOM, float(np.sqrt(AREA / _seen_area(box, self._size))))
         soft = mask.astype(np.float32)
         self._look = Look(picture, soft, self._crop(box))
@@ -182,7 +182,7 @@ class Tracker:
 
     def _crop(self, box: tuple[float, float, float, float]) -> Crop:
         scale = min(self._scale, float(np.sqrt(GROWTH * AREA / _seen_area(box, self._size))))
-        return crop_around(box, scale, _margin(box), self._size)
+        return crop_around(box, scale, _margin(box, self._size), self._size)
 
     def _vanish(self) -> Step:
         self._is_gone = True
@@ -233,13 +233,13 @@ def _box(half: Float) -> tuple[float, float, float, float] | None:
     return None if box is None else (2 * box[0], 2 * box[1], 2 * box[2], 2 * box[3])
 
 
-def _margin(box: tuple[float, float, float, float]) -> float:
-    return max(LEAST_MARGIN, MARGIN * max(box[2] - box[0], box[3] - box[1]))
+def _margin(box: tuple[float, float, float, float], bounds: Size) -> float:
+    return max(LEAST_MARGIN * max(bounds), MARGIN * max(box[2] - box[0], box[3] - box[1]))
 
 
 def _seen_area(box: tuple[float, float, float, float], bounds: Size) -> float:
     """Pixels of a box with its margin, inside the picture."""
-    margin = _margin(box)
+    margin = _margin(box, bounds)
     height = min(bounds.height, box[2] + margin) - max(0, box[0] - margin)
     width = min(bounds.width, box[3] + margin) - max(0, box[1] - margin)
     return max(1.0, height * width)
