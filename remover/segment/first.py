@@ -152,7 +152,7 @@ def find(picture: Small, hints: Hints, tracked: Mask | None, around: Around | No
     avoided = _spread(desk.small, near.avoids, near.clicks)
     trust, is_guess = 1.0, False
     for box in near.boxes:
-        found = _from_box(desk, _whole(box, desk.size), near, avoided)
+        found = _from_box(desk, box, near, avoided)
         is_guess |= found.is_guess
         trust = min(trust, found.trust)
         mask |= enlarge(found.soft, size)
@@ -193,17 +193,22 @@ class _Found:
         return np.asarray(self.soft > 0.5)
 
 
-def _from_box(desk: _Desk, rect: Rect, hints: Hints, avoided: Mask) -> _Found:
-    """The object in a box, checked, with fallbacks."""
+def _from_box(
+    desk: _Desk, box: tuple[float, float, float, float], hints: Hints, avoided: Mask
+) -> _Found:
+    """The object in a box (left, top, right, bottom) at half the size, checked, with fallbacks."""
+    rect = _whole(box, desk.size)
+    left, top, right, bottom = box
+    full = 2 * left, 2 * top, 2 * right, 2 * bottom
     sure = _discs([point for point in hints.clicks if _is_in(point, rect)], desk.size)
     if min(rect.size) < 4:
         return _Found(_filled(rect, desk.size), SCRAPS_TRUST)
     cut = _cut_box(desk.small, rect, sure, avoided)
-    scene = look_at(desk.picture, _doubled(rect))
-    still = settle(scene, _doubled(rect), None, cut, sure, avoided, desk.size)
+    scene = look_at(desk.picture, full)
+    still = settle(scene, full, None, cut, sure, avoided, desk.size)
     motion = _motion(desk, scene, rect)
     if motion is not None:
-        moved = settle(scene, _doubled(rect), motion, None, sure, avoided, desk.size)
+        moved = settle(scene, full, motion, None, sure, avoided, desk.size)
         if _share(moved, rect) >= LEAST_SHARE:
             likeness = _overlap(moved > 0.5, still > 0.5)
             return _Found(moved, float(np.interp(likeness, AGREEMENT, MOVING_TRUST)))

@@ -55,7 +55,7 @@ MARGIN, LEAST_MARGIN = 0.35, 0.047
 GONE_SHARE = 0.03
 """Share of the usual area below which an object counts as gone."""
 
-GONE_CONFIDENCE = 0.5
+GONE_CONFIDENCE = 0.65
 """Confidence in an object being out of sight."""
 
 FOUND_CONFIDENCE = 0.45
