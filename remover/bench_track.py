@@ -1,8 +1,10 @@
 """How well and how fast the built-in tracker follows objects whose true masks are known."""
 
+import json
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -42,6 +44,12 @@ class Clip:
     name: str
     path: Path
     masks: Path
+    frame: int | None = None
+    """The frame to point at; None is the first with the object."""
+    box: tuple[float, float, float, float] | None = None
+    """(left, top, right, bottom) on it; None is that of the mask."""
+    cuts: tuple[int, ...] = ()
+    """First frames of later shots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ def clips(folder: Path) -> list[Clip]:
         ]
     else:
         cases = sorted(path.parent for path in folder.glob("*/case.json"))
-        found = [Clip(case.name, case / "input.mp4", case / "masks") for case in cases]
+        found = [_case(case) for case in cases]
     if not found:
         raise InputError(
             f"`{folder}` holds no clip with masks",
@@ -95,15 +103,28 @@ def clips(folder: Path) -> list[Clip]:
     return found
 
 
+def _case(case: Path) -> Clip:
+    facts = json.loads((case / "case.json").read_text(encoding="utf-8"))
+    left, top, width, height = map(float, facts["clear_box"])
+    return Clip(
+        case.name,
+        case / "input.mp4",
+        case / "masks",
+        frame=facts["clear_frame"],
+        box=(left, top, left + width, top + height),
+        cuts=tuple(facts["cuts"]),
+    )
+
+
 def follow(clip: Clip, prompt: str) -> Followed:
-    """Follow one clip from its first frame that shows the object, both ways, and score it.
+    """Follow one clip from the frame that is pointed at, both ways, and score it.
 
     Args:
         clip: A clip.
         prompt: One of ``PROMPTS``; a click is on the deepest point inside the object.
 
     Raises:
-        InputError: No mask of the clip holds anything.
+        InputError: The masks do not fit the clip, or are all empty.
     """
     info = probe(clip.path)
     reader = Reader(info)
@@ -113,21 +134,21 @@ def follow(clip: Clip, prompt: str) -> Followed:
     count = pictures.num_frames
     with work_folder() as work:
         true = list(_masks(clip.masks, info, count, work))
-        begun = next((i for i, mask in enumerate(true) if mask.any()), None)
-        if begun is None:
-            raise InputError(f"the masks in `{clip.masks}` are all empty", hint="check the folder")
+        visible = (i for i, mask in enumerate(true) if mask.any())
+        begun = next(visible) if clip.frame is None else clip.frame
         with MaskStore(work, info.size, count) as store:
             start = monotonic()
-            made = _segment(pictures, _prompt(true[begun], begun, prompt), store)
+            made = _segment(pictures, _prompt(clip, true[begun], begun, prompt), clip, store)
             seconds = monotonic() - start
             return _score(clip.name, prompt, true, begun, store, made, seconds)
 
 
 def _segment(
-    pictures: Pictures, prompt: PointPrompt | MaskPrompt, store: MaskStore
+    pictures: Pictures, prompt: PointPrompt | MaskPrompt, clip: Clip, store: MaskStore
 ) -> Segmentation:
-    shot = Shot(0, store.num_frames)
-    return segment(pictures, [prompt], [shot], store, tracker="builtin", progress=Silent())
+    edges = (0, *clip.cuts, store.num_frames)
+    shots = [Shot(*ends) for ends in pairwise(edges)]
+    return segment(pictures, [prompt], shots, store, tracker="builtin", progress=Silent())
 
 
 def _masks(path: Path, info: VideoInfo, count: int, work: Path) -> Iterator[Mask]:
@@ -137,11 +158,13 @@ def _masks(path: Path, info: VideoInfo, count: int, work: Path) -> Iterator[Mask
             yield store.mask(i)
 
 
-def _prompt(mask: Mask, frame: int, prompt: str) -> PointPrompt | MaskPrompt:
+def _prompt(clip: Clip, mask: Mask, frame: int, prompt: str) -> PointPrompt | MaskPrompt:
     if prompt == "mask":
         return MaskPrompt(frame, 1, mask)
     if prompt == "click":
         return PointPrompt("click", frame, 1, point=deepest(mask))
+    if clip.box is not None:
+        return PointPrompt("box", frame, 1, box=clip.box)
     rows, columns = np.nonzero(mask)
     left, top = float(columns.min()), float(rows.min())
     right, bottom = float(columns.max() + 1), float(rows.max() + 1)
