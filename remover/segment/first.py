@@ -6,28 +6,22 @@ that leaves scraps; at last the ellipse in the box. A click first gives several 
 what differs from the still background and by colour, and the mask that most of them lead to wins.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from remover.errors import InputError
 from remover.masks import bounds
-from remover.segment.appearance import Appearance, Float, describe, halve
+from remover.segment.appearance import Float
+from remover.segment.cut import cut_box, cut_click, discs, ellipse_in, part_with, pixel_at, spread
 from remover.segment.motion import half
 from remover.segment.refine import enlarge
 from remover.segment.settle import Scene, look_at, region_of, settle
 from remover.segment.still import Around, Motion, motion_in
 from remover.segment.walk import Small
 from remover.types import Mask, Rect, Size
-
-SURROUNDINGS = 0.6
-"""Sure background around a box, as a share of its longer side."""
-
-ROUNDS = 4
-"""Rounds of GrabCut."""
 
 LEAST_SHARE = 0.12
 """A found object that fills less of its box is taken for scraps of one."""
@@ -53,18 +47,6 @@ CLICK_TRUST = (0.3, 0.4, 0.6, 0.7, 0.8)
 
 SCRAPS_TRUST, GUESS_TRUST = 0.45, 0.4
 """The same for GrabCut alone and for the ellipse in a box."""
-
-DISC = 0.012
-"""Radius of the disc that a point stands for, as a share of the picture's longer side."""
-
-CARVE_TOLERANCE = 14
-"""Colour difference, in 8-bit Lab levels, that an avoided point spreads over."""
-
-CLICK_REACH = 0.4
-"""Farthest that a click's object may reach, as a share of the picture's longer side."""
-
-Kinds = npt.NDArray[np.uint8]
-"""GrabCut's kinds of pixels (h, w)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +131,7 @@ def find(picture: Small, hints: Hints, tracked: Mask | None, around: Around | No
         mask = tracked.copy()
     desk = _Desk(picture, half(picture), around)
     near = hints.halved()
-    avoided = _spread(desk.small, near.avoids, near.clicks)
+    avoided = spread(desk.small, near.avoids, near.clicks)
     trust, is_guess = 1.0, False
     for box in near.boxes:
         found = _from_box(desk, box, near, avoided)
@@ -157,7 +139,7 @@ def find(picture: Small, hints: Hints, tracked: Mask | None, around: Around | No
         trust = min(trust, found.trust)
         mask |= enlarge(found.soft, size)
     for click, (x, y) in zip(near.clicks, hints.clicks, strict=True):
-        if not mask[_pixel(x, y, size)]:
+        if not mask[pixel_at(x, y, size)]:
             found = _from_click(desk, click, near, avoided)
             trust = min(trust, found.trust)
             mask |= enlarge(found.soft, size)
@@ -200,10 +182,10 @@ def _from_box(
     rect = _whole(box, desk.size)
     left, top, right, bottom = box
     full = 2 * left, 2 * top, 2 * right, 2 * bottom
-    sure = _discs([point for point in hints.clicks if _is_in(point, rect)], desk.size)
+    sure = discs([point for point in hints.clicks if _is_in(point, rect)], desk.size)
     if min(rect.size) < 4:
         return _Found(_filled(rect, desk.size), SCRAPS_TRUST)
-    cut = _cut_box(desk.small, rect, sure, avoided)
+    cut = cut_box(desk.small, rect, sure, avoided)
     scene = look_at(desk.picture, full)
     still = settle(scene, full, None, cut, sure, avoided, desk.size)
     motion = _motion(desk, scene, rect)
@@ -217,7 +199,7 @@ def _from_box(
         return _Found(still, float(np.interp(likeness, AGREEMENT, STILL_TRUST)))
     if _share(cut, rect) >= LEAST_SHARE:
         return _Found(cut.astype(np.float32), SCRAPS_TRUST)
-    guess = (_ellipse(rect, desk.size) | sure) & ~avoided
+    guess = (ellipse_in(rect, desk.size) | sure) & ~avoided
     return _Found(guess.astype(np.float32), GUESS_TRUST, is_guess=True)
 
 
@@ -253,26 +235,10 @@ def _doubled(rect: Rect) -> tuple[float, float, float, float]:
     return 2.0 * rect.left, 2.0 * rect.top, 2.0 * rect.right, 2.0 * rect.bottom
 
 
-def _cut_box(picture: Small, rect: Rect, sure: Mask, avoided: Mask) -> Mask:
-    """GrabCut in a box."""
-    size = Size(*picture.shape[:2])
-    ellipse = _ellipse(rect, size)
-    kinds: Kinds = np.zeros(size, np.uint8)
-    kinds[rect.slices] = cv2.GC_PR_BGD
-    kinds[ellipse] = cv2.GC_PR_FGD
-    if rect.size.height * rect.size.width > 0.9 * size.height * size.width:
-        # Without any sure background GrabCut cannot start: take the corners.
-        kinds[~_ellipse(rect, size, grow=1.25)] = cv2.GC_BGD
-    kinds[avoided] = cv2.GC_BGD
-    kinds[sure] = cv2.GC_FGD
-    margin = int(SURROUNDINGS * max(rect.size)) + 2
-    return _grab_cut(picture, kinds, rect.grown(margin, size))
-
-
 def _from_click(desk: _Desk, point: tuple[float, float], hints: Hints, avoided: Mask) -> _Found:
     """The object around a click: of the masks that several boxes lead to, the most agreed on."""
-    cut = _cut_click(desk.small, point, hints.avoids, avoided)
-    sure = _discs([point], desk.size)
+    cut = cut_click(desk.small, point, hints.avoids, avoided)
+    sure = discs([point], desk.size)
     boxes = [_around(cut)]
     motion = None
     if desk.around is not None:
@@ -288,7 +254,7 @@ def _from_click(desk: _Desk, point: tuple[float, float], hints: Hints, avoided: 
         if motion is not None and (motion.apart[rect.slices] > MOVES).mean() < TELLING:
             inner = None
         soft = settle(scene, box, inner, cut, sure, avoided, desk.size)
-        part = _part_with(soft > 0.5, sure)
+        part = part_with(soft > 0.5, sure)
         if part.any():
             found.append(np.where(part, soft, np.minimum(soft, 0.4)).astype(np.float32))
     if not found:
@@ -310,7 +276,7 @@ def _moving_parts(motion: Motion, seed: Mask) -> Iterator[Mask]:
         for level in APART_LEVELS
     ]
     for moving in (*(motion.moving > level for level in MOVING_LEVELS), *closed):
-        part = _part_with(np.asarray(moving), reach)
+        part = part_with(np.asarray(moving), reach)
         if part.any() and part.mean() < 0.5:
             yield part
 
@@ -323,129 +289,16 @@ def _around(mask: Mask) -> Rect:
     return rect.grown(2 + round(BOX_MARGIN * max(rect.size)), Size(*mask.shape))
 
 
-def _cut_click(
-    picture: Small,
-    point: tuple[float, float],
-    avoids: Sequence[tuple[float, float]],
-    avoided: Mask,
-) -> Mask:
-    """The object around a click: what looks like its disc, connected, with edges by GrabCut."""
-    size = Size(*picture.shape[:2])
-    reach = CLICK_REACH * max(size)
-    disc = _discs([point], size)
-    rows, columns = np.ogrid[: size.height, : size.width]
-    distance = np.hypot(columns - point[0], rows - point[1])
-    is_far = (distance > reach) | avoided | _discs(avoids, size)
-    like = _looks_like(picture, disc, np.asarray(is_far))
-    grown = _part_with(like & ~is_far, disc) | disc
-    box = bounds(grown)
-    if box is None:
-        return disc
-    kinds: Kinds = np.full(size, cv2.GC_PR_BGD, np.uint8)
-    kinds[grown] = cv2.GC_PR_FGD
-    kinds[is_far] = cv2.GC_BGD
-    kinds[disc] = cv2.GC_FGD
-    margin = int(SURROUNDINGS * max(box.size)) + 8
-    around = box.grown(margin, size)
-    mask = _grab_cut(picture, kinds, around)
-    return _part_with(mask, disc) & ~avoided
-
-
-def _looks_like(picture: Small, disc: Mask, outside: Mask) -> Mask:
-    """Pixels (h, w) that look like the disc rather than the outside, grown in two rounds."""
-    size = Size(*picture.shape[:2])
-    grid = Rect(0, 0, size.height // 2, size.width // 2)
-    even = Rect(0, 0, 2 * grid.bottom, 2 * grid.right).slices
-    descriptors = describe(np.ascontiguousarray(picture[even]), grid)
-    inside, beyond = halve(disc[even]) > 0.4, halve(outside[even]) > 0.5
-    for _ in range(2):
-        known = inside | beyond
-        if not beyond.any() or not inside.any():
-            return disc
-        look = Appearance(descriptors[known][None], inside[known][None])
-        like = (look.score(descriptors).prompted > 0) & ~beyond
-        inside = _part_with(like, inside) | inside
-    wide = cv2.resize(inside.astype(np.float32), (size.width, size.height))
-    return np.asarray(np.asarray(wide) > 0.5)
-
-
-def _grab_cut(picture: Small, kinds: Kinds, around: Rect) -> Mask:
-    """Cut inside ``around``; falls back to the probable pixels where one side is missing."""
-    crop = np.ascontiguousarray(picture[around.slices])
-    cut = np.ascontiguousarray(kinds[around.slices])
-    is_object = (cut == cv2.GC_FGD) | (cut == cv2.GC_PR_FGD)
-    if is_object.any() and not is_object.all():
-        cv2.setRNGSeed(0)
-        ground, thing = np.zeros((1, 65)), np.zeros((1, 65))
-        no_box = (0, 0, 1, 1)
-        cv2.grabCut(crop, cut, no_box, ground, thing, ROUNDS, cv2.GC_INIT_WITH_MASK)
-    mask: Mask = np.zeros(kinds.shape, np.bool_)
-    mask[around.slices] = (cut == cv2.GC_FGD) | (cut == cv2.GC_PR_FGD)
-    return mask
-
-
-def _spread(
-    picture: Small,
-    avoids: Sequence[tuple[float, float]],
-    clicks: Sequence[tuple[float, float]],
-) -> Mask:
-    """What avoided points stand for: the evenly coloured, connected surroundings of each."""
-    size = Size(*picture.shape[:2])
-    region: Mask = np.zeros(size, np.bool_)
-    if not avoids:
-        return region
-    lab = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2Lab), np.uint8)
-    smooth = np.asarray(cv2.GaussianBlur(lab, (0, 0), 1.5), np.uint8)
-    tolerance = (CARVE_TOLERANCE,) * 3
-    flags = 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY | (255 << 8)
-    kept = _discs(clicks, size)
-    for x, y in avoids:
-        row, column = _pixel(x, y, size)
-        filled = np.zeros((size.height + 2, size.width + 2), np.uint8)
-        filled[1:-1, 1:-1][kept] = 1
-        cv2.floodFill(smooth, filled, (column, row), 0, tolerance, tolerance, flags)
-        region |= filled[1:-1, 1:-1] == 255
-    return np.asarray((region | _discs(avoids, size)) & ~kept)
-
-
-def _part_with(mask: Mask, seed: Mask) -> Mask:
-    """The connected parts of a mask (h, w) that the seed touches."""
-    _, parts = cv2.connectedComponents(mask.astype(np.uint8))
-    touched = np.unique(parts[seed & mask])
-    return np.asarray(np.isin(parts, touched) & mask)
-
-
-def _discs(points: Sequence[tuple[float, float]], size: Size) -> Mask:
-    mask: Mask = np.zeros(size, np.bool_)
-    radius = max(1.5, DISC * max(size))
-    rows, columns = np.ogrid[: size.height, : size.width]
-    for x, y in points:
-        mask |= np.hypot(columns + 0.5 - x, rows + 0.5 - y) <= radius
-    return mask
-
-
-def _ellipse(rect: Rect, size: Size, *, grow: float = 1.0) -> Mask:
-    """The ellipse inscribed in a rectangle, its axes times ``grow``."""
-    rows, columns = np.ogrid[: size.height, : size.width]
-    y = (2 * rows + 1 - rect.top - rect.bottom) / max(1, rect.size.height)
-    x = (2 * columns + 1 - rect.left - rect.right) / max(1, rect.size.width)
-    return np.asarray(x * x + y * y <= grow * grow)
-
-
 def _whole(box: tuple[float, float, float, float], size: Size) -> Rect:
     """The pixels that a box touches, at least one."""
     left, top, right, bottom = box
-    row, column = _pixel(left, top, size)
+    row, column = pixel_at(left, top, size)
     return Rect(
         row,
         column,
         min(size.height, max(row + 1, int(np.ceil(bottom)))),
         min(size.width, max(column + 1, int(np.ceil(right)))),
     )
-
-
-def _pixel(x: float, y: float, size: Size) -> tuple[int, int]:
-    return min(size.height - 1, max(0, int(y))), min(size.width - 1, max(0, int(x)))
 
 
 def _is_in(point: tuple[float, float], rect: Rect) -> bool:
