@@ -16,7 +16,8 @@ DISPLAY = {
 SHARED = DISPLAY | {
     "--avoid", "--box", "--click", "--device", "--dilate", "--end", "--feather", "--invert-mask",
     "--format", "--fps", "--keep", "--mask", "--no-invert-mask", "--no-overwrite", "--output",
-    "--overwrite", "--sam2-weights", "--seed", "--start", "--tracker", "-o", "-y",
+    "--no-strict", "--overwrite", "--sam2-weights", "--seed", "--start", "--strict", "--tracker",
+    "-o", "-y",
 }  # fmt: skip
 FLAGS = {
     "": {"--help", "--install-completion", "--show-completion", "--version", "-V", "-h"},
@@ -27,7 +28,7 @@ FLAGS = {
     "mask": SHARED,
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
-    "bench track": DISPLAY | {"--device", "--frames"},
+    "bench track": DISPLAY | {"--device", "--frames", "--prompt"},
     "weights": {"--help", "-h"},
     **dict.fromkeys(("weights list", "weights verify", "weights path", "weights add"), DISPLAY),
     "weights pull": DISPLAY | {"--accept-license"},
