@@ -241,8 +241,8 @@ def track_speed(path: Path, num_frames: int, device: str) -> Iterator[Speed]:
         device: Where SAM 2 computes, as ``cpu`` or ``cuda:0``.
     """
     from remover.segment import sam2
-    from remover.segment.first import Hints
     from remover.segment.follow import Task, follow
+    from remover.segment.hints import Hints
     from remover.segment.judgement import Judgement
 
     info, pictures = open_video(path)

@@ -11,6 +11,7 @@ from remover import delivery, device, keys, maskcache, workplace
 from remover.byhand import ByHand, by_hand
 from remover.companions import Companion, plan_companions
 from remover.config import CleanOptions
+from remover.errors import VerifyError
 from remover.fill import Scene, paint_plan
 from remover.journal import Journal
 from remover.keys import Key
@@ -132,9 +133,9 @@ def prepared(
         region = Region(store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep)
         plan = journal.plan or _plan_of(region, found, masks, painters, options)
         journal.keep_plan(plan)
-        warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames))
-        warnings += (*hand.doubts(plan), *_idle(prompts, options, painters))
-        warnings += (*_of_output(output_plan, target, info, written), *short)
+        warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames, options))
+        warnings += (*hand.doubts(plan), *_idle(prompts, options, painters), *short)
+        warnings += _of_output(output_plan, target, info, written)
         _say(progress, warnings, (*masks.segmentation.notes, *_cost_of(plan)))
         yield Job(
             info=info,
@@ -329,17 +330,35 @@ def _growth(options: CleanOptions, masks: Masks) -> int:
     return GROWTH_GIVEN if masks.segmentation.tracker == "mask" else GROWTH_TRACKED
 
 
-def _doubts(masks: Masks, frames: Shot) -> Iterator[str]:
-    """What the user should look at before trusting the masks."""
+def _doubts(masks: Masks, frames: Shot, options: CleanOptions) -> tuple[str, ...]:
+    """What the user should look at before trusting the masks.
+
+    Raises:
+        VerifyError: There is something, and no doubt is allowed.
+    """
+    found = []
     for parts, what in (
-        (masks.segmentation.unsure, "the mask may be wrong"),
+        (masks.segmentation.unsure, "the object may be lost, or its mask wrong"),
         (masks.segmentation.lost, "the object was not found"),
     ):
         for part in cut_to(parts, frames.start, frames.stop):
-            yield (
+            found.append(
                 f"check frames {part.start} to {part.stop - 1}: {what}; "
                 f"correct it there with --box x,y,w,h@{part.start}"
             )
+    if options.strict and found:
+        raise _too_unsure(found)
+    return tuple(found)
+
+
+def _too_unsure(doubts: Sequence[str]) -> VerifyError:
+    """What ``--strict`` makes of masks that may be wrong."""
+    first, _, way_out = doubts[0].partition("; ")
+    more = f", and {len(doubts) - 1} more like it" if len(doubts) > 1 else ""
+    return VerifyError(
+        f"`--strict` allows no doubtful mask: {first}{more}",
+        hint=f"{way_out}, or leave `--strict` out",
+    )
 
 
 def _idle(prompts: Sequence[Prompt], options: CleanOptions, painters: Painters) -> Iterator[str]:

@@ -22,7 +22,7 @@ Key: TypeAlias = Mapping[str, str]
 
 NOT_IN_RESULT = frozenset(
     {
-        *("overwrite", "work", "resume", "sam2_weights", "tracker", "device"),
+        *("overwrite", "work", "resume", "sam2_weights", "tracker", "device", "strict"),
         *("painter", "weights", "dtype", "guidance"),
     }
 )

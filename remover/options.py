@@ -102,6 +102,8 @@ class CleanOptions:
     dilate: int | None = None
     """Pixels by which masks are widened; left out, 2 for masks that you give and 6 for tracked
     ones; 0 is no growth of any kind."""
+    strict: bool = False
+    """Stop with an error where a mask may be wrong or an object was not found."""
     feather: int = 2
     """Pixels outside the widened mask over which the fill blends into the picture."""
     seed: int = 0

@@ -216,6 +216,23 @@ def released(folder: Path) -> Released:
     return Released(**{name: folder / path for name, path in LAYOUT.items()})
 
 
+def asset(name: str) -> dict[str, Any]:
+    """The tensors by name of a safetensors file that comes with the package.
+
+    Raises:
+        WeightsError: It is not there.
+    """
+    from safetensors.torch import load_file
+
+    path = Path(__file__).parent / "assets" / name
+    if not path.is_file():
+        raise WeightsError(
+            f"`{path}`, which comes with the package, is missing",
+            hint="install the package again",
+        )
+    return load_file(path)
+
+
 def sha256(path: Path) -> str:
     """The digest of a file, in hexadecimal.
 

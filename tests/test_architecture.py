@@ -15,7 +15,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"bench_windows"},
-    {"api", "bench", "bench_model"},
+    {"api", "bench", "bench_model", "bench_track"},
     {"pipeline"},
     {"compose"},
     {"job"},

@@ -134,6 +134,7 @@ Tracker = Annotated[
     str | None, _value("tracker", MASK, "auto|builtin|none|sam2:SIZE", CHOICES["tracker"])
 ]
 Sam2Weights = Annotated[str | None, _value("sam2_weights", MASK, "FILE")]
+Strict = Annotated[bool | None, _switch("strict", MASK)]
 Dilate = Annotated[str | None, _value("dilate", MASK, "PIXELS")]
 Feather = Annotated[str | None, _value("feather", MASK, "PIXELS")]
 

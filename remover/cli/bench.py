@@ -34,6 +34,7 @@ random weights, at 512 and 1024 pixels: a table in Markdown, or JSON.
 """
 
 PROMPTS = ("mask", "box", "both")
+FOLLOWED = ("mask", "box", "click", "all")
 
 bench = typer.Typer(
     cls=Verbs,
@@ -85,6 +86,19 @@ Frames = Annotated[
 ]
 
 
+Followed = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        metavar="mask|box|click|all",
+        rich_help_panel=flag.INPUT,
+        help="Score the masks of the built-in tracker from this prompt, over whole clips with true "
+        "masks: cases, or what a `clips.toml` lists.",
+        autocompletion=lambda incomplete: [p for p in FOLLOWED if p.startswith(incomplete)],
+    ),
+]
+
+
 @bench.callback(invoke_without_command=True)
 def _bench(ctx: typer.Context) -> None:
     if ctx.invoked_subcommand is None:
@@ -121,6 +135,7 @@ def track(
     ctx: typer.Context,
     source: Videos,
     frames: Frames = 8,
+    prompt: Followed = None,
     device: flag.Device = None,
     json: flag.Json = None,
     quiet: flag.Quiet = None,
@@ -133,6 +148,9 @@ def track(
     """Time, print."""
     console: Console = ctx.obj
     options, _ = configure(console, locals())
+    if prompt is not None:
+        _follow(source, prompt, console)
+        return
     with running(console):
         from remover import bench as measure
         from remover.device import resolve
@@ -149,6 +167,26 @@ def track(
         console.data_json({"schema": SCHEMA, "speeds": measure.speeds_to_json(results)})
     else:
         console.data(measure.speed_table(results))
+
+
+def _follow(folder: Path, prompt: str, console: Console) -> None:
+    if prompt not in FOLLOWED:
+        raise UsageError(f"`--prompt {prompt}` is not known", hint=f"one of {', '.join(FOLLOWED)}")
+    with running(console):
+        from remover import bench_track as measure
+
+        clips = measure.clips(folder)
+        chosen = measure.PROMPTS if prompt == "all" else (prompt,)
+        console.start("bench track", len(clips) * len(chosen))
+        results = []
+        for one in chosen:
+            for clip in clips:
+                results.append(measure.follow(clip, one))
+                console.advance()
+    if console.display.json:
+        console.data_json({"schema": SCHEMA, "clips": measure.to_json(results)})
+    else:
+        console.data(measure.table(results))
 
 
 def _measure(folder: Path, prompts: tuple[str, ...], sheets: Path | None, console: Console) -> Any:

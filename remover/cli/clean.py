@@ -40,6 +40,7 @@ def clean(
     keep: flag.Keeps = None,
     tracker: flag.Tracker = None,
     sam2_weights: flag.Sam2Weights = None,
+    strict: flag.Strict = None,
     dilate: flag.Dilate = None,
     feather: flag.Feather = None,
     plate: flag.Plates = None,

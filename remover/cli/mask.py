@@ -29,6 +29,7 @@ def mask(
     keep: flag.Keeps = None,
     tracker: flag.Tracker = None,
     sam2_weights: flag.Sam2Weights = None,
+    strict: flag.Strict = None,
     dilate: flag.Dilate = None,
     feather: flag.Feather = None,
     seed: flag.Seed = None,

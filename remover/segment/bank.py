@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from remover.segment.first import Hints
+from remover.segment.hints import Hints
 from remover.segment.sam2 import Network
 from remover.segment.walk import shrink
 from remover.types import RGB, Mask, Pictures, Shot, Size

@@ -17,11 +17,10 @@ import numpy as np
 
 from remover.progress import Progress
 from remover.segment.bank import Bank, Found, to_mask
-from remover.segment.first import Hints, nothing_found, start_frame
+from remover.segment.hints import Hints, nothing_found, start_frame
 from remover.segment.judgement import Judgement
-from remover.segment.propagate import add
 from remover.segment.sam2 import Network
-from remover.segment.store import MaskStore
+from remover.segment.store import MaskStore, add
 from remover.types import Mask, Pictures, Shot
 
 BORDER = 0.01

@@ -8,12 +8,16 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from remover.segment.first import Hints
+from remover.segment.hints import Hints
 from remover.segment.store import MaskStore
 from remover.types import Shot
 
 Work: TypeAlias = tuple[int, Shot, dict[int, Hints]]
 """An object, a shot and what points at it there, by frame; nothing where nobody pointed."""
+
+UNSURE = 0.62
+"""Confidence below which a mask may be wrong. Over seven clips followed from masks, boxes and
+clicks 93 % of the frames with an overlap under 0.5 lie below, and 11 % of those over 0.7."""
 
 
 @dataclass(slots=True)

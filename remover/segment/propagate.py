@@ -18,25 +18,26 @@ import cv2
 import numpy as np
 
 from remover.progress import Progress
-from remover.segment.first import Hints, find, nothing_found, start_frame
+from remover.segment.features import one_thread
+from remover.segment.first import find
+from remover.segment.hints import Hints, nothing_found, start_frame
 from remover.segment.judgement import Judgement
+from remover.segment.motion import half, with_flow
 from remover.segment.refine import enlarge
-from remover.segment.store import MaskStore
+from remover.segment.still import Around, near
+from remover.segment.store import MaskStore, add
 from remover.segment.tracker import Step, Tracker
 from remover.segment.walk import Small, read_one, walk, work_size
-from remover.types import Labels, Mask, Pictures, Shot
+from remover.types import Mask, Pictures, Shot
 
 MENDED_TRUST = 0.9
 """Overlap with the truth to expect of a tracked mask that points have mended."""
 
-BOX_TRUST = 0.75
-"""The same of a mask found from a box or a click; a user's own mask is trusted fully."""
+FADE, LEAST_FADE = 0.003, 0.8
+"""Confidence lost for each frame from the last prompted one, and what is left at least."""
 
-GUESS_TRUST = 0.5
-"""The same where no object stood out in the box."""
-
-UNSURE = 0.5
-"""Confidence below which a mask may be wrong; such masks are cut wider, at ``UNSURE_LEVEL``."""
+WIDE = 0.5
+"""Confidence below which masks are cut wider, at ``UNSURE_LEVEL``."""
 
 UNSURE_LEVEL = 0.35
 """Too wide a mask costs little picture; too narrow a one leaves the object in."""
@@ -77,9 +78,10 @@ class ShotTrack:
         start = self._start
         first, last = min(self._prompts), max(self._prompts)
         picture = read_one(self._pictures, start)
-        self._resolve(start, picture, None)
         folder = self._store.path.parent
-        with MaskStore(folder, self._size, self._store.num_frames, name="one-way.bin") as scratch:
+        num_frames = self._store.num_frames
+        with one_thread(), MaskStore(folder, self._size, num_frames, name="one-way.bin") as scratch:
+            self._resolve(start, picture, None)
             self._sweep(start, self._shot.start, scratch, backward=True)
             self._sweep(start, self._shot.stop - 1, scratch)
             self._sweep(last, start, scratch, backward=True)
@@ -92,26 +94,29 @@ class ShotTrack:
     def _sweep(self, origin: int, end: int, scratch: MaskStore, *, backward: bool = False) -> None:
         """Track from a frame with a mask to another frame, both included."""
         start, stop = (end, origin + 1) if backward else (origin, end + 1)
-        steps = walk(self._pictures, start, stop, backward=backward)
-        _, picture = next(steps)
+        steps = with_flow(walk(self._pictures, start, stop, backward=backward))
+        _, picture, _ = next(steps)
         tracker = Tracker(picture, self._masks[origin])
-        trust = self._trust[origin]
-        for index, small in steps:
-            step = tracker.step(small)
+        trust, known = self._trust[origin], origin
+        for index, small, flow in steps:
+            assert flow is not None
+            step = tracker.step(small, flow)
             self._progress.advance()
             if index in self._prompts:
                 if index not in self._masks:
                     self._resolve(index, small, step)
                 tracker.correct(small, self._masks[index])
-                trust = self._trust[index]
+                trust, known = self._trust[index], index
             else:
-                judged = step.confidence * (1 if step.is_gone else trust)
+                fade = max(LEAST_FADE, 1 - FADE * abs(index - known))
+                judged = step.confidence * (1 if step.is_gone else trust * fade)
                 self._emit(index, replace(step, confidence=judged), scratch)
 
     def _resolve(self, frame: int, picture: Small, step: Step | None) -> None:
         """Make the mask of a prompted frame."""
         hints = self._prompts[frame]
-        found = find(picture, hints, None if step is None else step.soft > 0.5)
+        around = self._around(frame) if hints.boxes or hints.clicks else None
+        found = find(picture, hints, None if step is None else step.soft > 0.5, around)
         if not found.mask.any() and hints.can_start:
             raise nothing_found(self._object_id, frame)
         if found.is_guess:
@@ -119,11 +124,18 @@ class ShotTrack:
                 f"object {self._object_id} does not stand out in its box on frame {frame}; "
                 "the whole ellipse in the box is taken"
             )
-        trust = _trust(hints, is_guess=found.is_guess, is_tracked=step is not None)
+        is_mended = step is not None and not hints.starts_anew
+        trust = MENDED_TRUST if is_mended else found.trust
         self._masks[frame] = found.mask
         self._trust[frame] = trust
         soft = np.asarray(cv2.GaussianBlur(found.mask.astype(np.float32), (0, 0), 0.7))
         self._write(frame, enlarge(soft, self._store.size), trust, is_lost=False)
+
+    def _around(self, frame: int) -> Around:
+        """Pictures around a frame of the shot, at half the work size."""
+        frames = near(frame, *self._shot)
+        pictures = walk(self._pictures, frames.start, frames.stop)
+        return Around({index - frame: half(small) for index, small in pictures})
 
     def _emit(self, index: int, step: Step, scratch: MaskStore) -> None:
         """Write a frame, or keep it until the other direction has been there too."""
@@ -155,7 +167,7 @@ class ShotTrack:
 
     def _finish(self, index: int, step: Step) -> None:
         """Write a tracked frame at the full size."""
-        level = 0.5 if step.confidence >= UNSURE else UNSURE_LEVEL
+        level = 0.5 if step.confidence >= WIDE else UNSURE_LEVEL
         mask = enlarge(step.soft, self._store.size, level=level)
         self._write(index, mask, step.confidence, is_lost=step.is_gone and not step.at_border)
 
@@ -166,23 +178,7 @@ class ShotTrack:
         judged.is_lost[index] |= is_lost
 
 
-def _trust(hints: Hints, *, is_guess: bool, is_tracked: bool) -> float:
-    """How far to trust the mask of a prompted frame: its expected overlap with the truth."""
-    if is_guess:
-        return GUESS_TRUST
-    if hints.mask is not None:
-        return 1.0
-    return MENDED_TRUST if is_tracked and not hints.starts_anew else BOX_TRUST
-
-
 def num_steps(shot: Shot, frames: Iterable[int]) -> int:
     """How many pictures are tracked through in a shot with these prompted frames."""
     prompted = list(frames)
     return shot.stop - shot.start - 1 + max(prompted) - min(prompted)
-
-
-def add(store: MaskStore, index: int, mask: Mask, object_id: int) -> None:
-    """Add an object's mask (H, W) to a frame; what other objects hold stays theirs."""
-    labels: Labels = store.get(index)
-    labels[mask & (labels == 0)] = object_id
-    store.put(index, labels)

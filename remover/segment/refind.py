@@ -10,7 +10,7 @@ import numpy as np
 
 from remover.progress import Progress
 from remover.segment.appearance import Float
-from remover.segment.first import Hints
+from remover.segment.hints import Hints
 from remover.segment.judgement import Judgement, Work
 from remover.segment.likeness import (
     LEAST_MATCHES,

@@ -65,20 +65,25 @@ def _local_fit(colours: Float, mask: Float, radius: int) -> tuple[Float, Float]:
     return mean(slope), mean(level - (slope * centre).sum(axis=2))
 
 
-def keep_parts(soft: Float, expected: Float, smallest: float) -> Float:
-    """Weaken the parts of a soft mask (h, w) that are tiny or come from nowhere.
+def keep_parts(soft: Float, expected: Float, score: Float) -> Float:
+    """Weaken the parts of a soft mask (h, w) that come from nowhere.
+
+    The largest part stays; others need the object where they are, or its look.
 
     Args:
         soft: Soft mask, 0 to 1.
         expected: Where the object was expected, 0 to 1.
-        smallest: Least area of a part, in pixels of the grid.
+        score: How much each place looks like the object, about -1 to 1.
     """
-    count, parts, stats, _ = cv2.connectedComponentsWithStats((soft > 0.5).astype(np.uint8))
-    if count <= 1:
+    inside = (soft > 0.5).astype(np.uint8)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=4)
+    if count <= 2:
         return soft
-    support = np.bincount(parts.ravel(), expected.ravel(), count) / stats[:, cv2.CC_STAT_AREA]
-    is_bad = (stats[:, cv2.CC_STAT_AREA] < smallest) | (support < 0.15)
-    is_bad[0] = False
+    area = stats[:, cv2.CC_STAT_AREA]
+    support = np.bincount(parts.ravel(), (expected > 0.5).ravel(), count) / area
+    look = np.bincount(parts.ravel(), score.ravel(), count) / area
+    is_bad = (look < 0.2) & (support < 0.3)
+    is_bad[0] = is_bad[1 + int(area[1:].argmax())] = False
     return np.where(is_bad[parts], np.minimum(soft, np.float32(0.3)), soft)
 
 

@@ -14,11 +14,10 @@ from remover.progress import Progress
 from remover.segment.boxes import fill_box, interpolate, key_boxes
 from remover.segment.choose import PREFIX, SIZES, Choice, Sam2
 from remover.segment.cost import sam2_cost
-from remover.segment.first import Hints
-from remover.segment.judgement import Judgement, Work
-from remover.segment.propagate import UNSURE, ShotTrack, add, num_steps
+from remover.segment.hints import Hints
+from remover.segment.judgement import UNSURE, Judgement, Work
 from remover.segment.refind import find_again
-from remover.segment.store import MaskStore
+from remover.segment.store import MaskStore, add
 from remover.segment.walk import work_size
 from remover.types import Cost, Mask, MaskPrompt, Pictures, PointPrompt, Segmentation, Shot, Size
 from remover.weights import sha256
@@ -168,7 +167,8 @@ def _engine(
     progress: Progress,
     tracker: Choice,
 ) -> _Engine:
-    """The tracker that was chosen, ready; loads PyTorch only for SAM 2."""
+    """The tracker that was chosen, ready; PyTorch is loaded here and nowhere above."""
+    from remover.segment.propagate import ShotTrack, num_steps
 
     def track(work: Sequence[Work]) -> None:
         progress.start("tracking", sum(num_steps(shot, met) for _, shot, met in work))

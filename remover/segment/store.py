@@ -215,6 +215,13 @@ class MaskStore:
         self._length[index] = len(packed)
 
 
+def add(store: MaskStore, index: int, mask: Mask, object_id: int) -> None:
+    """Add an object's mask (H, W) to a frame; what other objects hold stays theirs."""
+    labels: Labels = store.get(index)
+    labels[mask & (labels == 0)] = object_id
+    store.put(index, labels)
+
+
 _SAVED = ("offset", "length", "area", "single", "box")
 """The arrays that tell where each map is and what it holds."""
 

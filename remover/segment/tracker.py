@@ -1,8 +1,9 @@
-"""The built-in tracker: carries one object's mask from picture to picture, without weights.
+"""The built-in tracker: carries one object's mask from picture to picture.
 
-Each step brings three opinions together: where the motion carries the mask, what looks like the
-object did on the prompted frames, and what looks like it did lately. What the recent look learns
-is checked against the prompted one, so that a leak does not teach itself.
+Each step brings opinions together on the cells of a deep network: where the motion carries the
+mask, what two heads say of each cell, and the labels of the cells that look alike on the prompted
+and the last frames. Only the coarse mask of the cells is carried on; edges are found for the
+output alone, so that their errors do not add up.
 """
 
 from dataclasses import dataclass, field
@@ -10,50 +11,65 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from remover.segment.appearance import Appearance, Float, Scores, describe, halve
-from remover.segment.motion import Flow, carry, soft_box
+from remover.segment.appearance import Appearance, Float, halve
+from remover.segment.appearance import describe as describe_pixels
+from remover.segment.crop import Crop, crop_around
+from remover.segment.look import Look, Seen
+from remover.segment.motion import carry, soft_box
 from remover.segment.refine import follow_edges, keep_parts
 from remover.segment.search import Search
 from remover.segment.walk import Small
 from remover.types import Mask, Rect, Size
 
-LOOK_WEIGHT = 3.0
-"""Weight of each of the two looks, in log odds per unit of score."""
+LOOK_WEIGHT = 6.0
+"""Weight of the two heads together, in log odds per unit of score."""
 
-CARRY_WEIGHT = 1.5
-"""Weight of the log odds of the carried mask."""
+RECENT_SHARE = 0.25
+"""How much of that is the following head's."""
 
-CLIP = 0.05
-"""Surest that the carried mask may be, so that it can be overruled."""
+CARRY_WEIGHT, CARRY_CLIP = 0.5, 0.05
+"""Weight of the log odds of the carried mask, and how sure it may be; at a weight of 1 a soft mask
+grows at each step."""
 
-FREE_DISTANCE = 12.0
-"""Pixels of the grid around the carried mask that the object may grow into in one step."""
+ALIKE_WEIGHT, ALIKE_CLIP = 0.7, 0.02
+"""The same for the labels of like cells."""
 
-FAR_PENALTY = 0.4
-"""Log odds lost for each further pixel of the grid."""
+FREE_DISTANCE = 48.0
+"""Pixels around the carried mask that the object may grow into in one step."""
+
+FAR_PENALTY = 0.2
+"""Log odds lost for each further pixel."""
+
+AREA = 448 * 448
+"""Pixels that the network looks at, about."""
+
+ZOOM = 3.0
+"""Most that a small object is enlarged by."""
+
+GROWTH = 1.25
+"""An object that has grown by more than this is looked at with less detail."""
+
+MARGIN, LEAST_MARGIN = 0.35, 0.047
+"""Surroundings that are looked at: shares of the object's longer side, and of the picture's."""
 
 GONE_SHARE = 0.03
 """Share of the usual area below which an object counts as gone."""
 
-GONE_CONFIDENCE = 0.5
+GONE_CONFIDENCE = 0.65
 """Confidence in an object being out of sight."""
 
 FOUND_CONFIDENCE = 0.45
 """Confidence where an object was just found again by its look."""
 
-SEARCH_EVERY = 4
-"""Frames from one look at the whole picture to the next."""
-
 DOUBT = 0.45
-"""Confidence below which the whole picture is looked at on every frame."""
+"""Confidence below which the whole picture is looked at."""
 
-MARGIN = 0.3
-"""Surroundings that are scored, as a share of the object's longer side."""
+NEAR = 40.0
+"""Pixels around the carried mask in which the fixed head is asked whether it agrees."""
 
-AGREEMENT = (0.0, 0.3, 0.55, 0.65, 0.75, 0.85, 0.95)
-CONFIDENCE = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.93)
-"""Agreement of mask and prompted look, and the overlap with the truth that went with it when
-tracking eighteen clips from true masks."""
+AGREEMENT = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98)
+CONFIDENCE = (0.0, 0.2, 0.35, 0.45, 0.6, 0.75, 0.82, 0.9)
+"""Agreement of mask and fixed head, and the overlap with the truth that went with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,135 +91,178 @@ class Tracker:
 
     def __init__(self, picture: Small, mask: Mask) -> None:
         """Start from a work picture (h, w, 3) with the object's mask (h, w), not empty."""
-        self._flow = Flow()
-        self._picture = picture
-        self._soft: Float = mask.astype(np.float32)
-        region = _region(halve(self._soft))
-        inside = halve(self._soft) > 0.5
-        self._look = Appearance(describe(picture, region), inside[region.slices])
-        self._search = Search(self._look, picture, inside)
-        self._area = float(self._soft.sum())
+        self._size = Size(*picture.shape[:2])
+        self._half: Float = halve(mask)
+        box = _box(self._half) or (0.0, 0.0, float(self._size[0]), float(self._size[1]))
+        self._scale = min(ZOOM, float(np.sqrt(AREA / _seen_area(box, self._size))))
+        soft = mask.astype(np.float32)
+        self._look = Look(picture, soft, self._crop(box))
+        thumb = _thumb(picture)
+        grid = _to(self._half, Size(thumb.shape[0] // 2, thumb.shape[1] // 2))
+        whole = Rect(0, 0, *grid.shape)
+        self._pixels = Appearance(describe_pixels(thumb, whole), grid > 0.5)
+        self._search = Search(self._pixels, thumb, grid > 0.5)
+        self._area = float(mask.sum())
         self._is_gone = False
-        self._at_border = _touches_border(self._soft)
+        self._at_border = _touches_border(soft)
         self._confidence = 1.0
-        self._since_search = 0
 
     def correct(self, picture: Small, mask: Mask) -> None:
         """Go on from a mask (h, w) that the user gave or mended on the current frame."""
-        self._picture = picture
-        self._soft = mask.astype(np.float32)
-        if not mask.any():
+        self._half = halve(mask)
+        box = _box(self._half)
+        if box is None:
             return
-        region = _region(halve(self._soft))
-        inside = halve(self._soft)[region.slices] > 0.5
-        self._look.learn_prompted(describe(picture, region), inside)
-        self._area = float(self._soft.sum())
+        self._look.learn_prompted(picture, mask.astype(np.float32), self._crop(box))
+        self._area = float(mask.sum())
         self._is_gone = False
+        self._confidence = 1.0
 
-    def step(self, picture: Small) -> Step:
-        """Find the object on the next frame in the direction of travel."""
-        if self._is_gone:
-            self._picture = picture
-            return self._look_for(picture)
-        carried = carry(self._soft, self._flow(picture, self._picture))
-        self._picture = picture
-        expected = self._checked(halve(carried), picture)
-        if expected.sum() * 4 <= GONE_SHARE * self._area:
-            return self._vanish()
-        region = _region(expected)
-        scores = self._look.score(describe(picture, region))
-        expected = np.ascontiguousarray(expected[region.slices])
-        distance = _distance(expected)
-        soft = _decide(scores, expected, distance)
-        guide = halve(picture)[region.slices] / np.float32(255)
-        soft = follow_edges(np.ascontiguousarray(guide), soft)
-        soft = keep_parts(soft, expected, smallest=0.005 * self._area)
-        return self._accept(soft, scores, distance, region)
+    def step(self, picture: Small, flow: Float) -> Step:
+        """Find the object on the next frame in the direction of travel.
 
-    def _checked(self, expected: Float, picture: Small) -> Float:
-        """Now and then, and in doubt, hold what is expected against what is found by look alone.
-
-        Where the two differ, neither counts: the looks decide there.
+        Args:
+            picture: Work picture (h, w, 3).
+            flow: From it to the one before, at half the size: displacements (h/2, w/2, 2) as x, y.
         """
-        self._since_search += 1
-        if self._since_search < SEARCH_EVERY and self._confidence > DOUBT:
-            return expected
-        self._since_search = 0
-        found = self._search.find(picture)
-        return expected if found is None else (expected + found) * np.float32(0.5)
+        if self._is_gone:
+            return self._look_for(picture)
+        carried = self._checked(carry(self._half, flow), picture)
+        box = _box(carried)
+        if box is None or carried.sum() * 4 <= GONE_SHARE * self._area:
+            return self._vanish()
+        inside = carried > 0.5
+        x, y = 2 * np.median(flow[inside], axis=0) if inside.any() else (0.0, 0.0)
+        seen = self._look.see(picture, self._crop(box), (float(y), float(x)))
+        expected = seen.crop.cells_of(_to(carried, self._size))
+        distance = _distance(expected, seen.crop)
+        soft = keep_parts(decide(seen, expected, distance), expected, seen.fixed)
+        return self._accept(picture, seen, soft, distance)
 
-    def _accept(self, soft: Float, scores: Scores, distance: Float, region: Rect) -> Step:
-        """Take over a decided region and judge it."""
-        inside = np.asarray(soft > 0.5)
-        area = 4.0 * float(inside.sum())
+    def _checked(self, carried: Float, picture: Small) -> Float:
+        """In doubt, hold what is carried against what is found by look alone.
+
+        Where the two differ, neither counts: the heads decide there.
+        """
+        if self._confidence > DOUBT:
+            return carried
+        found = self._found(picture)
+        return carried if found is None else (carried + found) * np.float32(0.5)
+
+    def _found(self, picture: Small) -> Float | None:
+        """The object found by look alone, (h/2, w/2); None where it is not seen for sure."""
+        found = self._search.find(_thumb(picture))
+        if found is None:
+            return None
+        return _to(found.astype(np.float32), Size(*self._half.shape))
+
+    def _accept(self, picture: Small, seen: Seen, soft: Float, distance: Float) -> Step:
+        """Take over a decided crop and judge it."""
+        inside = soft > 0.5
+        down, across = seen.crop.cell
+        area = float(inside.sum()) * down * across
         if area < GONE_SHARE * self._area:
             return self._vanish()
-        similar = np.asarray(scores.prompted > 0)
-        near = (similar & (distance < FREE_DISTANCE)) | inside
+        self._look.learn(seen, soft)
+        similar = seen.fixed > 0
+        near = (similar & (distance < NEAR)) | inside
         agreement = float((similar & inside).sum()) / max(1, int(near.sum()))
-        is_checked = (np.abs(soft - 0.5) > 0.35) & ((scores.prompted > -0.1) == inside)
-        is_far = (distance > FREE_DISTANCE) & (soft < 0.1)
-        self._look.learn_recent(scores, inside, np.asarray(is_checked | is_far))
-        height, width = self._soft.shape
-        grid = np.zeros((height // 2, width // 2), np.float32)
-        grid[region.slices] = soft
-        self._soft = np.asarray(cv2.resize(grid, (width, height)), np.float32)
-        self._at_border = _touches_border(self._soft)
+        clipped = np.clip(soft, 1e-3, 1 - 1e-3)
+        odds = seen.crop.paste(np.log(clipped / (1 - clipped)), self._size, outside=-7)
+        coarse = np.asarray(1 / (1 + np.exp(-np.clip(odds, -8, 8))), np.float32)
+        self._half = halve(coarse)
+        place = seen.crop.rect.slices
+        guide = np.ascontiguousarray(picture[place].astype(np.float32) / np.float32(255))
+        coarse[place] = follow_edges(guide, np.ascontiguousarray(coarse[place]))
+        self._at_border = _touches_border(coarse)
         # The usual area follows slowly, so that leaving the picture still counts as leaving.
         self._area = max(0.97 * self._area, area)
         self._confidence = float(np.interp(agreement, AGREEMENT, CONFIDENCE))
-        return Step(self._soft, self._confidence, is_gone=False, at_border=self._at_border)
+        return Step(coarse, self._confidence, is_gone=False, at_border=self._at_border)
+
+    def _crop(self, box: tuple[float, float, float, float]) -> Crop:
+        scale = min(self._scale, float(np.sqrt(GROWTH * AREA / _seen_area(box, self._size))))
+        return crop_around(box, scale, _margin(box, self._size), self._size)
 
     def _vanish(self) -> Step:
         self._is_gone = True
-        self._soft = np.zeros_like(self._soft)
-        return Step(self._soft, GONE_CONFIDENCE, is_gone=True, at_border=self._at_border)
+        self._half = np.zeros_like(self._half)
+        self._look.forget_last()
+        return self._out_of_sight()
+
+    def _out_of_sight(self) -> Step:
+        nothing = np.zeros(self._size, np.float32)
+        return Step(nothing, GONE_CONFIDENCE, is_gone=True, at_border=self._at_border)
 
     def _look_for(self, picture: Small) -> Step:
         """Look for an object that is gone, and go on from it where it is seen for sure."""
-        found = self._search.find(picture)
+        found = self._found(picture)
         if found is None:
-            return Step(self._soft, GONE_CONFIDENCE, is_gone=True, at_border=self._at_border)
-        height, width = self._soft.shape
-        soft = cv2.resize(found.astype(np.float32), (width, height))
-        self._soft = np.asarray(soft, np.float32)
+            return self._out_of_sight()
+        self._half = found
         self._is_gone = False
-        self._at_border = _touches_border(self._soft)
-        return Step(self._soft, FOUND_CONFIDENCE, is_gone=False, at_border=self._at_border)
+        soft = _to(found, self._size)
+        self._at_border = _touches_border(soft)
+        return Step(soft, FOUND_CONFIDENCE, is_gone=False, at_border=self._at_border)
 
 
-def _region(soft: Float) -> Rect:
-    """The part of the grid to look at for an object (h, w)."""
-    bounds = Size(*soft.shape)
-    box = soft_box(soft, 0.005)
-    if box is None:
-        return Rect(0, 0, *bounds)
-    top, left, bottom, right = box
-    margin = int(max(12, MARGIN * max(bottom - top, right - left) + 5))
-    return Rect(int(top), int(left), int(np.ceil(bottom)), int(np.ceil(right))).grown(
-        margin, bounds
-    )
+def decide(seen: Seen, expected: Float, distance: Float) -> Float:
+    """Bring the opinions together to a soft mask (h, w) of cells.
 
-
-def _distance(expected: Float) -> Float:
-    """Distance (h, w) to the carried mask, in pixels of the grid."""
-    outside = (expected < 0.5).astype(np.uint8)
-    if outside.all():
-        outside = (expected < 0.5 * expected.max()).astype(np.uint8)
-    return np.asarray(cv2.distanceTransform(outside, cv2.DIST_L2, 3), np.float32)
-
-
-def _decide(scores: Scores, expected: Float, distance: Float) -> Float:
-    """Bring the opinions together to a soft mask (h, w)."""
-    carried = np.clip(expected, CLIP, 1 - CLIP)
-    odds = CARRY_WEIGHT * np.log(carried / (1 - carried))
-    for look in (scores.prompted, scores.recent):
-        odds += LOOK_WEIGHT * np.clip(look, -1, 1)
+    Args:
+        seen: What the network says.
+        expected: The carried mask.
+        distance: From it, in pixels.
+    """
+    heads = (1 - RECENT_SHARE) * seen.fixed + RECENT_SHARE * seen.recent
+    odds = LOOK_WEIGHT * np.clip(heads, -1.2, 1.2)
+    odds += CARRY_WEIGHT * _log_odds(expected, CARRY_CLIP)
+    odds += ALIKE_WEIGHT * _log_odds(seen.alike, ALIKE_CLIP)
     odds -= FAR_PENALTY * np.maximum(0, distance - FREE_DISTANCE)
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
 
 
+def _log_odds(soft: Float, clip: float) -> Float:
+    clipped = np.clip(soft, clip, 1 - clip)
+    return np.asarray(np.log(clipped / (1 - clipped)), np.float32)
+
+
+def _box(half: Float) -> tuple[float, float, float, float] | None:
+    """(top, left, bottom, right) of a half-size soft mask in pixels of the work picture."""
+    box = soft_box(half, 0.01)
+    return None if box is None else (2 * box[0], 2 * box[1], 2 * box[2], 2 * box[3])
+
+
+def _margin(box: tuple[float, float, float, float], bounds: Size) -> float:
+    return max(LEAST_MARGIN * max(bounds), MARGIN * max(box[2] - box[0], box[3] - box[1]))
+
+
+def _seen_area(box: tuple[float, float, float, float], bounds: Size) -> float:
+    """Pixels of a box with its margin, inside the picture."""
+    margin = _margin(box, bounds)
+    height = min(bounds.height, box[2] + margin) - max(0, box[0] - margin)
+    width = min(bounds.width, box[3] + margin) - max(0, box[1] - margin)
+    return max(1.0, height * width)
+
+
+def _distance(expected: Float, crop: Crop) -> Float:
+    """Distance (h, w) of the cells to the carried mask, in pixels of the work picture."""
+    outside = (expected < min(0.5, 0.5 * float(expected.max()))).astype(np.uint8)
+    cells = cv2.distanceTransform(outside, cv2.DIST_L2, 3)
+    return np.asarray(cells, np.float32) * np.float32(sum(crop.cell) / 2)
+
+
+def _thumb(picture: Small) -> Small:
+    """The small picture, with even sides, that is searched by colour and texture."""
+    height, width = (max(8, side // 4 * 2) for side in picture.shape[:2])
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _to(soft: Float, size: Size) -> Float:
+    return np.asarray(cv2.resize(soft, (size.width, size.height)), np.float32)
+
+
 def _touches_border(soft: Float) -> bool:
     inside = soft > 0.5
-    edges = (inside[:3], inside[-3:], inside[:, :3], inside[:, -3:])
+    edges = (inside[:4], inside[-4:], inside[:, :4], inside[:, -4:])
     return bool(any(edge.any() for edge in edges))

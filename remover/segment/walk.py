@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from remover.types import RGB, Pictures, Size
 
-WORK_SIDE = 480
+WORK_SIDE = 864
 """Longer side of the pictures that are tracked in, in pixels."""
 
 BLOCK = 32
@@ -19,7 +19,7 @@ Small = npt.NDArray[np.uint8]
 
 
 def work_size(size: Size) -> Size:
-    """The size to track in: both sides even, since masks are scored on every second pixel."""
+    """The size to track in: both sides even, since half of it is used as well."""
     scale = min(1.0, WORK_SIDE / max(size))
     height, width = (max(8, 2 * round(side * scale / 2)) for side in size)
     return Size(height, width)

@@ -16,7 +16,8 @@ DISPLAY = {
 SHARED = DISPLAY | {
     "--avoid", "--box", "--click", "--device", "--dilate", "--end", "--feather", "--invert-mask",
     "--format", "--fps", "--keep", "--mask", "--no-invert-mask", "--no-overwrite", "--output",
-    "--overwrite", "--sam2-weights", "--seed", "--start", "--tracker", "-o", "-y",
+    "--no-strict", "--overwrite", "--sam2-weights", "--seed", "--start", "--strict", "--tracker",
+    "-o", "-y",
 }  # fmt: skip
 FLAGS = {
     "": {"--help", "--install-completion", "--show-completion", "--version", "-V", "-h"},
@@ -28,7 +29,7 @@ FLAGS = {
     "mask": SHARED,
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
-    "bench track": DISPLAY | {"--device", "--frames"},
+    "bench track": DISPLAY | {"--device", "--frames", "--prompt"},
     "bench model": DISPLAY
     | {"--compare", "--device", "--dtype", "--frames", "--parts", "--rounds", "--size"},
     "bench windows": DISPLAY

@@ -18,8 +18,8 @@ from remover.progress import Silent
 from remover.segment import MaskStore, Sam2, sam2, segment
 from remover.segment.bank import Bank, Found, Frames, fill_holes, to_mask
 from remover.segment.cost import sam2_cost
-from remover.segment.first import Hints
 from remover.segment.follow import confidence
+from remover.segment.hints import Hints
 from remover.types import MaskPrompt, PointPrompt, Shot, Size
 
 SMALL = sam2.Config(16, 1, (1, 1, 2, 1), (3,), image_size=128, width=64, memory_width=16)
@@ -365,7 +365,7 @@ def test_torchvision_is_never_loaded():
     import numpy as np, torch
     from remover.segment import sam2
     from remover.segment.bank import Bank
-    from remover.segment.first import Hints
+    from remover.segment.hints import Hints
     from remover.types import Shot, Size
 
     class Blank:

@@ -1,0 +1,167 @@
+"""Deep features of a picture: EfficientNet-Lite0, trained on ImageNet, made dense.
+
+The network is that of Tan and Le (ICML 2019) in its mobile form without squeeze and excitation.
+Batch norms are folded into the convolutions. Block 5 does not stride and what follows it is
+dilated instead, so that blocks 4, 7 and 10 all lie on a grid of 8 pixels; blocks 11 to 14 lie on
+one of 16.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from remover import weights
+from remover.segment.walk import Small
+
+STRIDE = 8
+"""Pixels of the input to a cell of the grid."""
+
+MULTIPLE = 16
+"""Sides of the input are multiples of this."""
+
+TAPS = (4, 7, 10, 14)
+"""Blocks whose outputs are the features."""
+
+CHANNELS = (40, 80, 112, 192)
+"""Channels of the taps."""
+
+ASSET = "efficientnet-lite0.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """An inverted residual block."""
+
+    kernel: int
+    stride: int
+    inputs: int
+    outputs: int
+
+
+def _blocks() -> tuple[Block, ...]:
+    """Blocks 0 to 14 with the strides they were trained with."""
+    stages = ((3, 1, 16, 1), (3, 2, 24, 2), (5, 2, 40, 2), (3, 2, 80, 3), (5, 1, 112, 3))
+    blocks, inputs = [], 32
+    for kernel, stride, outputs, count in (*stages, (5, 2, 192, 4)):
+        for i in range(count):
+            blocks.append(Block(kernel, stride if i == 0 else 1, inputs, outputs))
+            inputs = outputs
+    return tuple(blocks)
+
+
+BLOCKS = _blocks()
+
+
+class Lite0:
+    """The network up to block 14, for use only."""
+
+    def __init__(self, state: dict[str, Tensor], device: str = "cpu") -> None:
+        """Take folded weights by name: ``stem``, ``0.depthwise``, ``1.expand`` and so on."""
+        self._device = torch.device(device)
+        self._state = {name: _placed(tensor, self._device) for name, tensor in state.items()}
+
+    def __call__(self, picture: Small, *, last: int = TAPS[-1]) -> list[Tensor]:
+        """The taps (C, h, w) up to block ``last`` of a picture (H, W, 3).
+
+        Sides are multiples of ``MULTIPLE``. Taps lie on a grid of 8 pixels, the last on one of 16.
+        """
+        pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(self._device)
+        x = (pixels.permute(2, 0, 1)[None].float() - 127) / 128  # channels stay side by side
+        with torch.inference_mode():
+            return [tap[0] for tap in self.run(x, last=last)]
+
+    def run(self, x: Tensor, *, last: int = TAPS[-1], dense: bool = True) -> list[Tensor]:
+        """The taps of normalised pixels (B, 3, H, W), with the trained strides unless ``dense``."""
+        x = _relu6(self._convolve("stem", x, stride=2))
+        taps, dilation = [], 1
+        for index, block in enumerate(BLOCKS[: last + 1]):
+            stride = block.stride
+            if dense and index == 5:
+                stride = 1
+            x = self._block(index, x, stride, dilation)
+            if dense and index == 5:
+                dilation = 2
+            if index in TAPS:
+                taps.append(x)
+        return taps
+
+    def _block(self, index: int, x: Tensor, stride: int, dilation: int) -> Tensor:
+        block, y = BLOCKS[index], x
+        if index:
+            y = _relu6(self._convolve(f"{index}.expand", y))
+        name = f"{index}.depthwise"
+        y = _relu6(self._convolve(name, y, stride, dilation, groups=y.shape[1]))
+        y = self._convolve(f"{index}.project", y)
+        is_added = stride == block.stride == 1 and block.inputs == block.outputs
+        return y.add_(x) if is_added else y
+
+    def _convolve(
+        self, name: str, x: Tensor, stride: int = 1, dilation: int = 1, *, groups: int = 1
+    ) -> Tensor:
+        """Convolve with TensorFlow's 'same' padding."""
+        kernel = self._state[f"{name}.weight"]
+        bias = self._state[f"{name}.bias"]
+        reach = dilation * (kernel.shape[-1] - 1)
+        pads = []
+        for side in (x.shape[-1], x.shape[-2]):
+            pad = max(0, (-(-side // stride) - 1) * stride + reach + 1 - side)
+            pads += [pad // 2, pad - pad // 2]
+        if pads[0] == pads[1] and pads[2] == pads[3]:
+            padding = (pads[2], pads[0])
+            return functional.conv2d(x, kernel, bias, stride, padding, dilation, groups)
+        x = functional.pad(x, pads)
+        return functional.conv2d(x, kernel, bias, stride, 0, dilation, groups)
+
+
+def _placed(tensor: Tensor, device: torch.device) -> Tensor:
+    """A weight as convolutions like it: a pixel's channels side by side, a third faster."""
+    wide = tensor.to(device).float()
+    return wide.contiguous(memory_format=torch.channels_last) if wide.ndim == 4 else wide
+
+
+def _relu6(x: Tensor) -> Tensor:
+    """In place: ``x`` is a convolution's own result."""
+    return functional.hardtanh_(x, 0.0, 6.0)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one thread: layers are too small to be shared out, and a second one has work."""
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
+
+
+@cache
+def network(device: str = "cpu") -> Lite0:
+    """The network with the weights that come with the package."""
+    return Lite0(weights.asset(ASSET), device)
+
+
+def dense(taps: list[Tensor]) -> Tensor:
+    """Descriptors (h, w, D) on the grid of 8 pixels: each tap of length one, side by side."""
+    height, width = taps[0].shape[-2:]
+    parts = []
+    for tap in taps:
+        if tap.shape[-2:] != (height, width):
+            wide = functional.interpolate(
+                tap[None], (height, width), mode="bilinear", align_corners=False
+            )
+            tap = wide[0]
+        parts.append(functional.normalize(tap, dim=0))
+    return torch.cat(parts).permute(1, 2, 0)
+
+
+def picture_of(tensor: Tensor) -> npt.NDArray[np.float32]:
+    """A tensor as an array."""
+    return np.asarray(tensor.cpu().numpy(), np.float32)
