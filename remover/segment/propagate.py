@@ -21,6 +21,7 @@ from remover.progress import Progress
 from remover.segment.features import one_thread
 from remover.segment.first import find
 from remover.segment.hints import Hints, nothing_found, start_frame
+from remover.segment.holes import between, gaps
 from remover.segment.judgement import Judgement
 from remover.segment.motion import half, with_flow
 from remover.segment.refine import enlarge
@@ -68,6 +69,7 @@ class ShotTrack:
         self._masks: dict[int, Mask] = {}
         self._trust: dict[int, float] = {}
         self._one_way: dict[int, Step] = {}
+        self._seen: set[int] = set()
 
     def run(self) -> None:
         """Track through the whole shot.
@@ -86,6 +88,7 @@ class ShotTrack:
             self._sweep(start, self._shot.stop - 1, scratch)
             self._sweep(last, start, scratch, backward=True)
             self._sweep(first, start, scratch)
+        self._fill_gaps()
 
     @property
     def _start(self) -> int:
@@ -171,8 +174,20 @@ class ShotTrack:
         mask = enlarge(step.soft, self._store.size, level=level)
         self._write(index, mask, step.confidence, is_lost=step.is_gone and not step.at_border)
 
+    def _fill_gaps(self) -> None:
+        """Fill short gaps; that the object was not seen there is still said."""
+        for before, after in gaps(self._seen):
+            ends = [np.asarray(self._store.get(i) == self._object_id) for i in (before, after)]
+            if not all(end.any() for end in ends):
+                continue
+            for index in range(before + 1, after):
+                share = (index - before) / (after - before)
+                add(self._store, index, between(ends[0], ends[1], share), self._object_id)
+
     def _write(self, index: int, mask: Mask, confidence: float, *, is_lost: bool) -> None:
         add(self._store, index, mask, self._object_id)
+        if mask.any():
+            self._seen.add(index)
         judged = self._judgement
         judged.confidence[index] = min(judged.confidence[index], 0.0 if is_lost else confidence)
         judged.is_lost[index] |= is_lost

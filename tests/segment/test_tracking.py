@@ -182,6 +182,18 @@ def test_an_object_that_vanishes_in_view_is_reported_as_lost(tmp_path):
     assert 10 <= account.lost[0].start <= 12
 
 
+def test_a_short_gap_is_closed(tmp_path):
+    """The object is hidden for a quarter of a second, and stays masked where it must be."""
+    path = np.array([(50 + 2 * t, 60) for t in range(30)])
+    hidden = path.copy()
+    hidden[12:18] = (-100, -100)
+    scene = Scene([hidden])
+    maps, _ = run(scene, [scene.box(0)], tmp_path)
+    for t in range(12, 18):
+        x, y = path[t]
+        assert (maps[t] == 1)[y - 6 : y + 7, x - 6 : x + 7].mean() > 0.9
+
+
 def test_an_avoided_point_takes_its_part_out(tmp_path):
     scene = Scene([line((60, 60), (80, 60), 6), line((86, 60), (106, 60), 6)])
     wide = PointPrompt("box", 0, 1, box=(42.0, 42.0, 104.0, 78.0))
