@@ -89,19 +89,22 @@ def mask(
     avoid: Iterable[Given] = (),
     mask: Iterable[PathLike] = (),
     keep: Iterable[PathLike] = (),
+    overlay: PathLike | None = None,
     progress: "Progress | None" = None,
     **options: Any,
 ) -> "Report":
     """Write only the masks: a folder of PNGs, or a lossless gray video by its suffix.
 
-    Takes what ``clean`` takes, but what only the fill would look at.
+    Takes what ``clean`` takes, but what only the fill would look at. ``overlay`` is where to write
+    the video with the masks drawn over it.
     """
     from remover import pipeline
     from remover.config import quiet_libraries
 
     quiet_libraries()
     prompts = _prompts(box=box, click=click, avoid=avoid, mask=mask, keep=keep)
-    return pipeline.mask(Path(source), _target(output), prompts, _options(options), progress)
+    sides = {} if overlay is None else {"overlay": Path(overlay)}
+    return pipeline.mask(Path(source), _target(output), prompts, _options(options), progress, sides)
 
 
 def _target(output: Any) -> Any:

@@ -21,6 +21,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
         "sam2:base-plus",
         "sam2:large",
     ),
+    "sam2_memory": ("recent", "gated"),
     "painter": ("auto", "classic", "minimax", "small"),
     "copy": ("on", "off"),
     "joins": ("hand-over", "blend", "shift"),

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from remover import drawing
+from remover import drawing, marking
 from remover.errors import OutputError
 from remover.geometry import to_shown, turn
-from remover.types import Colour, Filled, Orientation, PixelLayout, Size, VideoInfo
+from remover.marking import Verdict
+from remover.types import Colour, Filled, Labels, Orientation, PixelLayout, Size, VideoInfo
 from remover.video import (
     Frame,
     FrameIndex,
@@ -41,8 +42,12 @@ CODECS: Mapping[str, Mapping[str, str | None]] = {
     "matte": {**LOSSLESS, **PLAYED, "png": None},
     "compare": {**PLAYED, "mkv": "h264"},
     "source_map": {**LOSSLESS, **PLAYED, "png": None},
+    "overlay": {**PLAYED, "mkv": "h264", "png": None},
 }
 """The companions, and the codec of each by its file's suffix; a picture's names its own."""
+
+WITH_SOUND = ("compare", "overlay")
+"""The companions that are played, with the source's sound."""
 
 SDR = (1, 1)
 """FFmpeg's numbers of BT.709's matrix and of the limited range."""
@@ -60,6 +65,12 @@ class Step(NamedTuple):
     alpha: npt.NDArray[np.float32] | None
     """How much of the fill each pixel took (H, W); None is nothing."""
     filled: Filled | None
+    labels: Labels | None = None
+    """Each object's mask (H, W), with its growth; None is none."""
+    verdict: Verdict | None = None
+    """How far the masks may be trusted; None where nobody says."""
+    caption: str = ""
+    """What is to stand on a picture of it: its number and its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,7 @@ def plan_companions(info: VideoInfo, targets: Mapping[str, Path]) -> tuple[Compa
 def _planned(kind: str, target: Path, info: VideoInfo, codec: str | None) -> Companion:
     exact = codec == "ffv1" or (kind == "matte" and codec is not None)
     plan = plan_output(info, target, codec=codec, crf=None, lossless=exact)
-    kept = tuple(s for s in plan.streams if kind == "compare" and s.kind == "audio")
+    kept = tuple(s for s in plan.streams if kind in WITH_SOUND and s.kind == "audio")
     plan = replace(plan, streams=kept)
     if kind == "layer" and plan.layout != info.layout:
         info = replace(info, layout=plan.layout, colour=_layer_colour(info, plan.layout))
@@ -139,6 +150,8 @@ def _described(kind: str, suffix: str, info: VideoInfo) -> VideoInfo:
             upright, size = replace(upright, sample_aspect=Fraction(1)), Size(*shown[:2])
         gray = replace(info.colour, full_range=True, tags=(2, FULL, *info.colour.tags[2:]))
         return replace(upright, size=size, layout=_layout("gray"), colour=gray)
+    if kind == "overlay":
+        return _overlay_info(upright, size, suffix)
     if kind == "compare":
         width = 2 * size.width + drawing.LINE
         size = Size(size.height + size.height % 2, width)
@@ -150,6 +163,15 @@ def _described(kind: str, suffix: str, info: VideoInfo) -> VideoInfo:
         return replace(upright, size=size, layout=_layout("yuv420p"), colour=colour)
     colour = Colour("rgb", full_range=True)
     return replace(upright, size=size, layout=_layout("rgb24"), colour=colour)
+
+
+def _overlay_info(upright: VideoInfo, size: Size, suffix: str) -> VideoInfo:
+    """What the video with its masks on it is like; pictures are of any size."""
+    if suffix == "png":
+        colour = Colour("rgb", full_range=True)
+        return replace(upright, size=size, layout=_layout("rgb24"), colour=colour)
+    size = Size(size.height + size.height % 2, size.width + size.width % 2)
+    return replace(upright, size=size, layout=_layout("yuv420p"), colour=_played(upright))
 
 
 def _layout(name: str) -> PixelLayout:
@@ -197,11 +219,23 @@ def _source_map(step: Step, source: VideoInfo, info: VideoInfo) -> Sequence[npt.
     return planes_of_rgb(drawing.source_map(step.alpha, step.filled, source), info)
 
 
+def _overlay(step: Step, source: VideoInfo, info: VideoInfo) -> Sequence[npt.NDArray[Any]]:
+    canvas = drawing.upright(step.frame.planes, source)
+    if step.labels is not None:
+        labels = np.ascontiguousarray(turn(step.labels, source.orientation))
+        canvas = marking.with_objects(canvas, labels)
+    marking.captioned(canvas, step.caption, step.verdict)
+    if canvas.shape[:2] != info.size:
+        canvas = drawing.even(canvas)
+    return planes_of_rgb(canvas, info)
+
+
 DRAW: Mapping[str, Callable[[Step, VideoInfo, VideoInfo], Sequence[npt.NDArray[Any]]]] = {
     "layer": _layer,
     "matte": _matte,
     "compare": _compare,
     "source_map": _source_map,
+    "overlay": _overlay,
 }
 """From a step, the source and the companion's own facts to the companion's planes."""
 

@@ -198,11 +198,24 @@ def delivering_all(
     with contextlib.ExitStack() as stack:
         undo = stack.enter_context(files.undoing())
         part = stack.enter_context(delivering(target, source, options, progress))
-        parts = {
+        parts = stack.enter_context(delivering_sides(sides, undo, options, progress))
+        yield part, parts
+
+
+@contextlib.contextmanager
+def delivering_sides(
+    sides: Mapping[str, Path], undo: files.Undo, options: CleanOptions, progress: Progress
+) -> Iterator[dict[str, Path]]:
+    """Where to write now the files beside the output, by kind, which ``undo`` takes back.
+
+    Raises:
+        OutputError: One cannot be published.
+    """
+    with contextlib.ExitStack() as stack:
+        yield {
             kind: stack.enter_context(_delivering_side(path, undo, options, progress))
             for kind, path in sides.items()
         }
-        yield part, parts
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from remover.progress import Progress
 from remover.region import GROWTH_GIVEN, GROWTH_TRACKED, Region
 from remover.report import time_text
 from remover.resolve import check_prompts, frame_range, with_handles
-from remover.segment import Choice, MaskStore, Sam2, choose
+from remover.segment import Choice, MaskStore, Sam2, Style, choose
 from remover.shots import ShotFinder
 from remover.types import Plan, Prompt, Shot, VideoInfo
 from remover.video import (
@@ -134,8 +134,8 @@ def prepared(
         plan = journal.plan or _plan_of(region, found, masks, painters, options)
         journal.keep_plan(plan)
         warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames, options))
-        warnings += (*hand.doubts(plan), *_idle(prompts, options, painters), *short)
-        warnings += _of_output(output_plan, target, info, written)
+        warnings += (*hand.doubts(plan), *_idle(prompts, options, painters, trackers))
+        warnings += (*_of_output(output_plan, target, info, written), *short)
         _say(progress, warnings, (*masks.segmentation.notes, *_cost_of(plan)))
         yield Job(
             info=info,
@@ -227,8 +227,9 @@ def _trackers(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[dict[in
     Masks that hold as they are need no tracker, and so nothing that could be missing.
     """
     names = {p.object_id: options.tracker_of(p.object_id) for p in prompts if p.is_tracked}
+    style = Style(options.sam2_memory, options.sam2_motion, options.sam2_refine)
     found = {
-        name: choose(name, options.sam2_weights, options.device)
+        name: choose(name, options.sam2_weights, options.device, style)
         for name in dict.fromkeys(names.values())
     }
     devices = [choice.device for choice in found.values() if isinstance(choice, Sam2)]
@@ -361,9 +362,19 @@ def _too_unsure(doubts: Sequence[str]) -> VerifyError:
     )
 
 
-def _idle(prompts: Sequence[Prompt], options: CleanOptions, painters: Painters) -> Iterator[str]:
-    """Settings of objects that nothing points at, and of networks where none paints."""
+def _idle(
+    prompts: Sequence[Prompt],
+    options: CleanOptions,
+    painters: Painters,
+    trackers: Mapping[int, Choice],
+) -> Iterator[str]:
+    """Settings of objects that nothing points at, and of networks where none paints or tracks."""
     yield from idle_settings(painters, options)
+    if not any(isinstance(tracker, Sam2) for tracker in trackers.values()):
+        asked = {"--sam2-memory gated": options.sam2_memory == "gated"}
+        asked |= {"--sam2-motion": options.sam2_motion, "--sam2-refine": options.sam2_refine}
+        for flag in (flag for flag, is_on in asked.items() if is_on):
+            yield f"`{flag}` changes nothing: no object is followed by SAM 2"
     known = {prompt.object_id for prompt in prompts if prompt.is_target}
     for one in options.objects:
         if one.number not in known:

@@ -23,6 +23,7 @@ Key: TypeAlias = Mapping[str, str]
 NOT_IN_RESULT = frozenset(
     {
         *("overwrite", "work", "resume", "sam2_weights", "tracker", "device", "strict"),
+        *("sam2_memory", "sam2_motion", "sam2_refine"),
         *("painter", "weights", "dtype", "guidance"),
     }
 )
@@ -102,7 +103,7 @@ def result_key(masks: Key, prompts: Sequence[Prompt], options: CleanOptions, pai
 
 def _tracker(tracker: Choice) -> str:
     if isinstance(tracker, Sam2):
-        return f"sam2:{tracker.size} {content_digest(tracker.checkpoint)}"
+        return f"sam2:{tracker.size}{tracker.style} {content_digest(tracker.checkpoint)}"
     return tracker
 
 

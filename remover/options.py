@@ -72,6 +72,13 @@ class CleanOptions:
     the machine; `auto` is SAM 2 where a checkpoint and a GPU are there, else `builtin`."""
     sam2_weights: str | None = None
     """The checkpoint file for SAM 2, in place of an installed one."""
+    sam2_memory: str = "recent"
+    """What SAM 2 remembers: `recent` is the latest frames, as published with it; `gated` is the
+    latest good ones, and frames on which something like the object was near. A trial."""
+    sam2_motion: bool = False
+    """Let the way that the object went weigh the candidates for SAM 2's mask. A trial."""
+    sam2_refine: bool = False
+    """Show SAM 2 each box once more, with the mask that it gave. A trial."""
     copy: str = "on"
     """Whether true pixels of other frames are copied first; `off` paints the whole hole."""
     painter: str = "auto"

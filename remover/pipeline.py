@@ -13,8 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import numpy as np
-
 from remover import delivery, device, files
 from remover import preview as sheets
 from remover.companions import verify_companions
@@ -22,11 +20,12 @@ from remover.compose import FillTotals, write_cleaned
 from remover.config import CleanOptions
 from remover.errors import InputError, OutputError, RemoverError, WeightsError, memory_ran_out
 from remover.job import Job, prepared
+from remover.marking import is_judged, verdict_of
+from remover.mask_output import write_masks
 from remover.progress import Progress, Silent
 from remover.report import Promises, Report, versions
-from remover.segment import write_mask_folder
 from remover.types import Moment, Prompt, Shot
-from remover.video import GrayWriter, Pipe, RgbPictures, Target, is_video_name, verify_output
+from remover.video import Pipe, RgbPictures, Target, is_video_name, verify_output
 
 NO_SIDES: Mapping[str, Path] = MappingProxyType({})
 
@@ -136,7 +135,7 @@ def clean(
             prompts,
             options,
             began,
-            sides={kind: str(path) for kind, path in sides.items()},
+            sides=_said(sides),
             **_filled(job, totals),
             promises=Promises(
                 samples_changed_outside=0,
@@ -154,10 +153,21 @@ def mask(
     prompts: Sequence[Prompt],
     options: CleanOptions,
     progress: Progress | None = None,
+    sides: Mapping[str, Path] = NO_SIDES,
 ) -> Report:
-    """Write only the masks, grown by ``dilate``: a folder of PNGs or a lossless gray video."""
+    """Write only the masks, grown by ``dilate``: a folder of PNGs or a lossless gray video.
+
+    Args:
+        source: As of ``clean``.
+        output: A folder, a video file or a pipe.
+        prompts: As of ``clean``.
+        options: How.
+        progress: Where to say how far it is.
+        sides: Files to write beside the masks by their kind: ``overlay``.
+    """
     began = time.monotonic()
     progress = progress or Silent()
+    sides = delivery.side_targets(sides)
     container = options.format or ("matroska" if isinstance(output, Pipe) else None)
     is_video = container is not None or (isinstance(output, Path) and is_video_name(output))
     if isinstance(output, Path):
@@ -167,23 +177,18 @@ def mask(
             f"masks cannot be written to `{output}`",
             hint="name a folder (masks/) or a video (masks.mkv, masks.mp4, masks.mov)",
         )
-    with prepared(source, prompts, options, progress, None) as job:
-        progress.start("write", job.index.num_frames)
-        empty = np.zeros(job.info.size, bool)
-        first, stop = job.frames
-        shown = (
-            job.region.mask(i) if first <= i < stop else empty for i in range(job.index.num_frames)
-        )
-        with _publishing_masks(output, options, progress) as part:
-            if is_video:
-                with GrayWriter(part, output, job.info, job.index, container) as writer:
-                    for one in shown:
-                        writer.write(one)
-                        progress.advance()
-            elif isinstance(part, Path):
-                part.mkdir()
-                write_mask_folder(_counted(shown, progress), part, job.info, job.index.num_frames)
-        return _report(job, "mask", source, output, prompts, options, began)
+    delivery.check_sides(sides, output, source, options)
+    with prepared(source, prompts, options, progress, None, sides) as job:
+        with (
+            files.undoing() as undo,
+            _publishing_masks(output, options, progress) as part,
+            delivery.delivering_sides(sides, undo, options, progress) as parts,
+        ):
+            written = write_masks(job, part, output, progress, parts, container, is_video=is_video)
+            verify_companions(job.companions, job.index, parts, written)
+            if sides:
+                job.reader.check_unchanged()  # sound and tags were copied from it meanwhile
+        return _report(job, "mask", source, output, prompts, options, began, sides=_said(sides))
 
 
 @_in_words
@@ -220,23 +225,28 @@ def preview(
     with prepared(source, prompts, options, progress or Silent(), None) as job:
         pictures = RgbPictures(job.reader, shown=True)
         first, stop = job.frames
-        has_mask = [
-            first <= i < stop and not job.store.is_empty(i) for i in range(job.index.num_frames)
+        segmentation = job.masks.segmentation
+        verdicts = [verdict_of(segmentation, i) for i in range(job.index.num_frames)]
+        is_shown = [
+            first <= i < stop and (not job.store.is_empty(i) or (one and one.state) == "lost")
+            for i, one in enumerate(verdicts)
         ]
+        confidence = segmentation.confidence.tolist() if is_judged(segmentation) else None
 
         hand = job.hand
 
         def get_tile(i: int) -> Any:
             picture = next(iter(pictures.read(i, i + 1)))
-            label = f"{i}  {float(job.index.time_of(i)):.2f} s"
+            label = f"frame {i}, {float(job.index.time_of(i)):.2f} s"
             marked = [
                 (store.mask(i), tint)
                 for store, tint in ((hand.keep, sheets.KEPT), (hand.no_source, sheets.NO_SOURCE))
                 if store is not None
             ]
-            return sheets.tile(picture, job.region.hole(i), job.info, label, marked)
+            return sheets.tile(picture, job.region.hole(i), job.info, label, marked, verdicts[i])
 
-        canvas = sheets.contact_sheet(sheets.choose_frames(has_mask), get_tile)
+        frames = sheets.choose_frames(is_shown, confidence=confidence)
+        canvas = sheets.contact_sheet(frames, get_tile)
         with files.publishing(sheet, overwrite=options.overwrite) as part:
             sheets.write_png(part, canvas)
         return _report(job, "preview", source, sheet, prompts, options, began)
@@ -261,10 +271,8 @@ def _publishing_masks(
         yield part
 
 
-def _counted(masks: Iterator[Any], progress: Progress) -> Iterator[Any]:
-    for one in masks:
-        yield one
-        progress.advance()
+def _said(sides: Mapping[str, Path]) -> dict[str, str]:
+    return {kind: str(path) for kind, path in sides.items()}
 
 
 def _report(

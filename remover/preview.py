@@ -10,26 +10,46 @@ import numpy.typing as npt
 
 from remover.errors import OutputError
 from remover.geometry import shown_size, to_shown_mask, turn
+from remover.marking import OPACITY, Tint, Verdict, captioned
 from remover.types import RGB, Mask, VideoInfo
 
 TILE_WIDTH = 480
 COLUMNS = 3
 MOST_TILES = 12
 
-Tint = tuple[float, float, float]
 REMOVED: Tint = (255.0, 40.0, 160.0)
 KEPT: Tint = (40.0, 220.0, 90.0)
 NO_SOURCE: Tint = (50.0, 120.0, 255.0)
 """R'G'B' levels that the masks of a sheet are tinted with."""
 
 
-def choose_frames(has_mask: Iterable[bool], most: int = MOST_TILES) -> list[int]:
-    """Frames for a sheet: evenly spread over those with a mask, first and last included."""
+def choose_frames(
+    has_mask: Iterable[bool],
+    most: int = MOST_TILES,
+    confidence: Sequence[float] | None = None,
+) -> list[int]:
+    """Frames for a sheet: spread over those with a mask, first and last included.
+
+    Args:
+        has_mask: Whether each frame is one to show.
+        most: How many tiles there are at most.
+        confidence: Of each frame, 0 to 1: the least sure frame of each part is shown. None takes
+            frames at even distances.
+    """
     frames = [i for i, value in enumerate(has_mask) if value]
     if len(frames) <= most:
         return frames
-    places = np.linspace(0, len(frames) - 1, most).round().astype(int)
-    return [frames[i] for i in places]
+    if confidence is None:
+        places = np.linspace(0, len(frames) - 1, most).round().astype(int)
+        return [frames[i] for i in places]
+    parts = np.array_split(frames[1:-1], most - 2)
+    return [frames[0], *(_least_sure(part.tolist(), confidence) for part in parts), frames[-1]]
+
+
+def _least_sure(frames: Sequence[int], confidence: Sequence[float]) -> int:
+    """The frame that is least sure; of equal ones that nearest to the middle."""
+    middle = frames[len(frames) // 2]
+    return min(frames, key=lambda i: (confidence[i], abs(i - middle)))
 
 
 def tile(
@@ -38,10 +58,12 @@ def tile(
     info: VideoInfo,
     label: str,
     marked: Sequence[tuple[Mask, Tint]] = (),
+    verdict: Verdict | None = None,
 ) -> npt.NDArray[np.uint8]:
     """One picture as a player shows it with its mask tinted and outlined, (h, TILE_WIDTH, 3).
 
-    ``marked`` are more masks (H, W), each in a colour of its own.
+    ``marked`` are more masks (H, W), each in a colour of its own; ``verdict`` is written beside the
+    label, and frames the tile where the mask is to be checked.
     """
     shown = shown_size(info)
     size = (TILE_WIDTH, max(1, round(shown.height * TILE_WIDTH / shown.width)))
@@ -53,15 +75,13 @@ def tile(
         inside = cv2.resize(
             to_shown_mask(one, info).astype(np.float32), size, interpolation=cv2.INTER_AREA
         )
-        small = small + (np.array(tint, np.float32) - small) * (0.45 * inside[..., None])
+        small = small + (np.array(tint, np.float32) - small) * (OPACITY * inside[..., None])
         outlines += cv2.findContours(
             (inside > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
         )[0]
     canvas = np.clip(np.rint(small), 0, 255).astype(np.uint8)
     cv2.drawContours(canvas, outlines, -1, (255, 255, 255), 1)
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        place = (8, size[1] - 10)
-        cv2.putText(canvas, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness)
+    captioned(canvas, label, verdict)
     return canvas
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from remover.errors import InputError
 from remover.masks import bounds, dilate, feather
 from remover.segment import MaskStore
-from remover.types import Mask, Rect, Shot
+from remover.types import Labels, Mask, Rect, Shot
 
 GROWTH_GIVEN, GROWTH_TRACKED = 2, 6
 """Pixels that masks are widened by where the user does not say: codecs blur an outline by about
@@ -36,6 +36,16 @@ class Region:
         if self._keep is not None:
             mask[self._keep.mask(index)] = False
         return mask
+
+    def labels(self, index: int) -> Labels:
+        """The dilated mask of each object (H, W); where they meet, each keeps its own pixels."""
+        own = self._store.get(index)
+        labels: Labels = np.zeros_like(own)
+        for number in np.unique(own[own > 0])[::-1]:
+            labels[dilate(own == number, self._grow)] = number
+        labels[own > 0] = own[own > 0]
+        labels[~self.mask(index)] = 0
+        return labels
 
     def hole_of(self, index: int, objects: frozenset[int]) -> Mask:
         """Where the hole of a frame (H, W) belongs to some objects, with their growth."""

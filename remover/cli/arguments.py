@@ -134,6 +134,9 @@ Tracker = Annotated[
     str | None, _value("tracker", MASK, "auto|builtin|none|sam2:SIZE", CHOICES["tracker"])
 ]
 Sam2Weights = Annotated[str | None, _value("sam2_weights", MASK, "FILE")]
+Sam2Memory = Annotated[str | None, _choice("sam2_memory", MASK)]
+Sam2Motion = Annotated[bool | None, _switch("sam2_motion", MASK)]
+Sam2Refine = Annotated[bool | None, _switch("sam2_refine", MASK)]
 Strict = Annotated[bool | None, _switch("strict", MASK)]
 Dilate = Annotated[str | None, _value("dilate", MASK, "PIXELS")]
 Feather = Annotated[str | None, _value("feather", MASK, "PIXELS")]
@@ -214,6 +217,15 @@ SourceMap = Annotated[
     _side(
         "source-map",
         "Write which pixels are untouched, copied or painted, with a legend: .mkv, .mp4 or PNGs.",
+    ),
+]
+
+Overlay = Annotated[
+    Path | None,
+    _side(
+        "overlay",
+        "Write the video with the masks drawn over it, objects by colour, frames to check marked: "
+        ".mp4, .mov, .mkv or PNGs.",
     ),
 ]
 

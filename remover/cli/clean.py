@@ -6,7 +6,15 @@ import typer
 
 from remover.cli import arguments as flag
 from remover.cli.console import Console
-from remover.cli.session import PIPE, Request, as_typed, connected, present, running, understand
+from remover.cli.session import (
+    Request,
+    as_typed,
+    connected,
+    present,
+    refuse_pipes,
+    running,
+    understand,
+)
 from remover.errors import UsageError
 
 HELP = """Remove something from a video.
@@ -40,6 +48,9 @@ def clean(
     keep: flag.Keeps = None,
     tracker: flag.Tracker = None,
     sam2_weights: flag.Sam2Weights = None,
+    sam2_memory: flag.Sam2Memory = None,
+    sam2_motion: flag.Sam2Motion = None,
+    sam2_refine: flag.Sam2Refine = None,
     strict: flag.Strict = None,
     dilate: flag.Dilate = None,
     feather: flag.Feather = None,
@@ -101,12 +112,9 @@ def _check_stops(given: dict[str, Any]) -> None:
 
 
 def _check_sides(given: dict[str, Any]) -> None:
+    refuse_pipes(given, SIDES)
     for kind in SIDES:
         flag = f"--{kind.replace('_', '-')}"
-        if str(given[kind]) == PIPE:
-            raise UsageError(
-                f"`{flag} -` cannot go through a pipe: only the output can", hint="name a file"
-            )
         if given[kind] is not None and given["preview"] is not None:
             raise UsageError(
                 f"`--preview` and `{flag}` exclude each other: one stops before the fill",

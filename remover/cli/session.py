@@ -112,6 +112,20 @@ def _check_pipes(console: Console, request: Request, *, writes: bool) -> None:
         )
 
 
+def refuse_pipes(given: Mapping[str, Any], sides: Sequence[str]) -> None:
+    """Refuse ``-`` as the name of a file beside the output.
+
+    Raises:
+        UsageError: One is.
+    """
+    for kind in sides:
+        if str(given[kind]) == PIPE:
+            raise UsageError(
+                f"`--{kind.replace('_', '-')} -` cannot go through a pipe: only the output can",
+                hint="name a file",
+            )
+
+
 def refuse_terminal(console: Console, example: str) -> None:
     """Refuse to read a video that somebody would have to type.
 

@@ -4,8 +4,9 @@ Legend: ``S`` side of the network's square input, ``s = S / 4`` side of its mask
 counted from the first of the shot.
 """
 
+import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +16,11 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from remover.segment.choose import UPSTREAM, Style
 from remover.segment.hints import Hints
+from remover.segment.recall import Outputs
 from remover.segment.sam2 import Network
+from remover.segment.steering import Steering
 from remover.segment.walk import shrink
 from remover.types import RGB, Mask, Pictures, Shot, Size
 
@@ -98,10 +102,14 @@ class Frames:
 class Bank:
     """One shot: prompts in, then frame by frame in either direction, in bounded memory."""
 
-    def __init__(self, network: Network, pictures: Pictures, shot: Shot) -> None:
-        """Begin with no prompt."""
+    def __init__(
+        self, network: Network, pictures: Pictures, shot: Shot, style: Style = UPSTREAM
+    ) -> None:
+        """Begin with no prompt; ``style`` is how the network is driven."""
         self._network = network
         self._predictor = network.predictor
+        self._style = style
+        self._steering: dict[int, Steering] = {}
         self._starts: dict[int, int] = {}
         self._iou: dict[tuple[int, int], float] = {}
         frames = Frames(pictures, shot, self._predictor.image_size)
@@ -153,14 +161,15 @@ class Bank:
             points = [*hints.clicks, *hints.avoids]
             if boxes or points:
                 labels = [1] * len(hints.clicks) + [0] * len(hints.avoids)
-                self._predictor.add_new_points_or_box(
-                    self.state,
-                    frame,
-                    object_id,
-                    points=torch.tensor(points).reshape(-1, 2),
-                    labels=torch.tensor(labels, dtype=torch.int32),
-                    box=boxes[0] if boxes else None,
-                )
+                for _ in range(self._num_looks(boxes)):
+                    self._predictor.add_new_points_or_box(
+                        self.state,
+                        frame,
+                        object_id,
+                        points=torch.tensor(points).reshape(-1, 2),
+                        labels=torch.tensor(labels, dtype=torch.int32),
+                        box=boxes[0] if boxes else None,
+                    )
                 iou = self._network.iou
             output = self._fresh(object_id)[frame]
             self._predictor.propagate_in_video_preflight(self.state)
@@ -176,20 +185,17 @@ class Bank:
             backward: The direction of travel.
         """
         outputs = self._outputs(object_id)
-        if frame in outputs["cond_frame_outputs"]:
-            return _found(outputs["cond_frame_outputs"][frame], self._iou[object_id, frame])
-        with self._network.computing():
-            output, _ = self._predictor._run_single_frame_inference(
-                inference_state=self.state,
-                output_dict=outputs,
-                frame_idx=frame,
-                batch_size=1,
-                is_init_cond_frame=False,
-                point_inputs=None,
-                mask_inputs=None,
-                reverse=backward,
-                run_mem_encoder=True,
-            )
+        prompted = outputs["cond_frame_outputs"]
+        steering = self._steering.setdefault(object_id, Steering(self._network, self._style))
+        if frame in prompted:
+            if backward == steering.is_backward:
+                steering.passed(prompted[frame], self._iou[object_id, frame])
+            return _found(prompted[frame], self._iou[object_id, frame])
+        if backward != steering.is_backward:
+            start = self._starts[object_id]
+            steering.turn()
+            steering.passed(prompted[start], self._iou[object_id, start])
+        output = self._look(steering, outputs, frame)
         outputs["non_cond_frame_outputs"][frame] = output
         tracked = self.state["frames_tracked_per_obj"][self.state["obj_id_to_idx"][object_id]]
         tracked.clear()  # only the latest frame is ever mended
@@ -197,8 +203,58 @@ class Bank:
         self._prune(object_id, frame, backward=backward)
         return _found(output, self._network.iou)
 
+    def again(
+        self, object_id: int, frames: Sequence[int], seen: Sequence[int], *, backward: bool
+    ) -> Iterator[Found]:
+        """Find an object once more on frames that it was tracked through, from their other side.
+
+        Args:
+            object_id: An object with a prompt.
+            frames: Neighbours in the order of travel, none of them prompted.
+            seen: Frames tracked lately that lie before them on this way, in its order; those that
+                are still in memory are what it begins with, beside the prompted ones.
+            backward: The direction of travel.
+
+        Yields:
+            What is found on each frame. It is not remembered for ``step``.
+        """
+        outputs = self._outputs(object_id)
+        tracked = outputs["non_cond_frame_outputs"]
+        own = {at: tracked[at] for at in seen if at in tracked}
+        steering = Steering(self._network, self._style, backward=backward)
+        for at, output in own.items():
+            steering.met(at, output)
+        for frame in frames:
+            both = {**outputs, "non_cond_frame_outputs": own}
+            own[frame] = output = self._look(steering, both, frame)
+            found = _found(output, self._network.iou)
+            held = steering.held
+            for other in list(own):
+                if abs(other - frame) > self.reach if held is None else other not in held:
+                    del own[other]
+            yield found
+
+    def _look(self, steering: Steering, outputs: Outputs, frame: int) -> dict[str, Any]:
+        """Run the network on a frame and note what it says."""
+        with self._network.computing(), self._network.weighing(steering.weigh):
+            output, _ = self._predictor._run_single_frame_inference(
+                inference_state=self.state,
+                output_dict=steering.read(outputs, frame),
+                frame_idx=frame,
+                batch_size=1,
+                is_init_cond_frame=False,
+                point_inputs=None,
+                mask_inputs=None,
+                reverse=steering.is_backward,
+                run_mem_encoder=True,
+            )
+        steering.saw(frame, output)
+        found: dict[str, Any] = output
+        return found
+
     def forget_tracked(self) -> None:
         """Keep only what was prompted."""
+        self._steering.clear()
         for outputs in self.state["output_dict_per_obj"].values():
             outputs["non_cond_frame_outputs"].clear()
         for tracked in self.state["frames_tracked_per_obj"].values():
@@ -212,9 +268,18 @@ class Bank:
         """Drop what is not read any more; the way back begins with what the way there found."""
         outputs = self._outputs(object_id)["non_cond_frame_outputs"]
         start = frame if backward else self._starts[object_id]
+        held = self._steering[object_id].held
         for other in list(outputs):
-            if min(abs(other - frame), abs(other - start)) > self.reach:
+            if held is not None:
+                is_read = other == frame or other in held  # points mend the latest frame
+            else:
+                is_read = min(abs(other - frame), abs(other - start)) <= self.reach
+            if not is_read:
                 del outputs[other]
+
+    def _num_looks(self, boxes: Sequence[Any]) -> int:
+        """How often a prompt is shown; from the second time on upstream adds the mask it gave."""
+        return 2 if boxes and self._style.refine else 1
 
     def _outputs(self, object_id: int) -> dict[str, dict[int, Any]]:
         index = self.state["obj_id_to_idx"][object_id]
@@ -232,18 +297,22 @@ class Bank:
         size = Size(self.state["video_height"], self.state["video_width"])
         mask: Mask = np.zeros(size, np.bool_) if hints.mask is None else hints.mask.copy()
         for box in hints.boxes:
-            self._predictor.add_new_points_or_box(self.state, frame, object_id, box=box)
+            for _ in range(self._num_looks(hints.boxes)):
+                self._predictor.add_new_points_or_box(self.state, frame, object_id, box=box)
             output = self._fresh(object_id).pop(frame)
             mask |= to_mask(output["pred_masks"], size)
         return mask
 
 
-def to_mask(logits: torch.Tensor, size: Size) -> Mask:
-    """The mask (H, W) of logits (1, 1, s, s), with small holes filled."""
+def to_mask(logits: torch.Tensor, size: Size, *, level: float = 0.5) -> Mask:
+    """The mask (H, W) of logits (1, 1, s, s), with small holes filled.
+
+    ``level`` is the probability, 0 to 1, above which a pixel is inside.
+    """
     values = logits[0, 0].float().cpu().numpy()
     filled = torch.from_numpy(fill_holes(values))[None, None]
     wide = torch.nn.functional.interpolate(filled, size=tuple(size), mode="bilinear")
-    return np.asarray(wide[0, 0].numpy() > 0)
+    return np.asarray(wide[0, 0].numpy() > math.log(level / (1 - level)))
 
 
 def fill_holes(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

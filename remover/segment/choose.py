@@ -1,6 +1,6 @@
 """Which tracker runs: from what was asked for, what is installed and what computes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -15,6 +15,25 @@ PREFIX = "sam2:"
 
 
 @dataclass(frozen=True, slots=True)
+class Style:
+    """How SAM 2 is driven; as upstream does it, unless something is asked for."""
+
+    memory: str = "recent"
+    """``recent``, the latest frames, or ``gated``, the latest good ones and those that tell the
+    object from what is like it."""
+    motion: bool = False
+    """Whether the way that the object went weighs the candidates for its mask."""
+    refine: bool = False
+    """Whether the mask that a box gave is shown to the network once more with the box."""
+
+    def __str__(self) -> str:
+        """What is other than upstream, as ``" gated, motion"``; empty if nothing is."""
+        said = {"gated": self.memory == "gated", "motion": self.motion, "refine": self.refine}
+        parts = ", ".join(name for name, is_on in said.items() if is_on)
+        return f" {parts}" if parts else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sam2:
     """SAM 2 with a checkpoint, where it computes."""
 
@@ -22,18 +41,22 @@ class Sam2:
     """One of ``SIZES``; None is whatever the checkpoint holds."""
     checkpoint: Path
     device: str
+    style: Style = Style()
 
+
+UPSTREAM = Style()
 
 Choice: TypeAlias = Literal["builtin", "none"] | Sam2
 
 
-def choose(tracker: str, checkpoint: str | None, device: str) -> Choice:
+def choose(tracker: str, checkpoint: str | None, device: str, style: Style = UPSTREAM) -> Choice:
     """The tracker that runs; loads PyTorch only where SAM 2 is asked for or could run.
 
     Args:
         tracker: ``auto``, ``builtin``, ``none`` or ``sam2:SIZE`` (``auto`` among the sizes).
         checkpoint: A checkpoint of SAM 2 that the user named; it is taken as it is.
         device: As ``--device`` takes it.
+        style: How SAM 2 is driven, where it is.
 
     Raises:
         WeightsError: A checkpoint is missing, or an installed one is damaged.
@@ -49,8 +72,11 @@ def choose(tracker: str, checkpoint: str | None, device: str) -> Choice:
         chosen = resolve(device, prefer_gpu=True)
         if not chosen.startswith("cuda"):
             return "builtin"
-        return _sam2("auto", checkpoint, chosen)
-    return _sam2(tracker.removeprefix(PREFIX), checkpoint, resolve(device, prefer_gpu=True))
+        found = _sam2("auto", checkpoint, chosen)
+    else:
+        size = tracker.removeprefix(PREFIX)
+        found = _sam2(size, checkpoint, resolve(device, prefer_gpu=True))
+    return replace(found, style=style)
 
 
 def installed() -> tuple[str, ...]:

@@ -7,18 +7,22 @@
 
 K1 is the first frame that says enough to start; every prompted frame is a conditioning frame, so
 that A and B know all of them from the beginning. Points that mend a mask need it first: frames
-with nothing but such points are tracked to once before A and B, and conditioned on then.
+with nothing but such points are tracked to once before A and B, and conditioned on then. Where A or
+B was unsure, it comes back once from where it is sure again (``again.py``).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from remover.progress import Progress
+from remover.segment.again import Look, Span, Waiting, join, packed, spoken
 from remover.segment.bank import Bank, Found, to_mask
+from remover.segment.choose import UPSTREAM, Style
 from remover.segment.hints import Hints, nothing_found, start_frame
-from remover.segment.judgement import Judgement
+from remover.segment.judgement import UNSURE, Judgement
+from remover.segment.propagate import UNSURE_LEVEL
 from remover.segment.sam2 import Network
 from remover.segment.store import MaskStore, add
 from remover.types import Mask, Pictures, Shot
@@ -54,6 +58,7 @@ def follow(
     store: MaskStore,
     judgement: Judgement,
     progress: Progress,
+    style: Style = UPSTREAM,
 ) -> None:
     """Write the masks of every object on every frame of its shot into ``store``.
 
@@ -65,6 +70,7 @@ def follow(
         judgement: Takes how sure the network is of each frame, and where objects are lost; tasks
             that it counts as done are passed over. It is saved with the store after each.
         progress: Where to say how far it is.
+        style: How the network is driven.
 
     Raises:
         InputError: Nothing is found where the user pointed, or an object has only points to avoid.
@@ -74,7 +80,7 @@ def follow(
         if judgement.passes_over():
             progress.skip(num_pictures(task))
             continue
-        _ShotRun(network, pictures, task, store, judgement, progress).run()
+        _ShotRun(network, pictures, task, store, judgement, progress, style).run()
         judgement.finish(store)
 
 
@@ -89,15 +95,18 @@ class _ShotRun:
         store: MaskStore,
         judgement: Judgement,
         progress: Progress,
+        style: Style,
     ) -> None:
         self._task = task
         self._shot = task.shot
         self._starts = task.starts()
-        self._bank = Bank(network, pictures, task.shot)
+        self._bank = Bank(network, pictures, task.shot, style)
         self._store = store
         self._judgement = judgement
         self._progress = progress
-        self._at_border: dict[int, bool] = {}
+        self._borders: dict[int, Border] = {}
+        self._again: dict[int, list[int]] = {}
+        self._better: dict[int, int] = {}
 
     def run(self) -> None:
         """Prompt, mend, then track both ways and write.
@@ -114,6 +123,7 @@ class _ShotRun:
         first, last = min(self._starts.values()), max(self._starts.values())
         self._sweep(range(first, self._shot.stop))
         self._sweep(range(last - 1, self._shot.start - 1, -1), backward=True)
+        self._judgement.notes.extend(self._notes())
 
     def _prompt(self, number: int, frame: int) -> None:
         hints = self._task.objects[number][frame]
@@ -134,35 +144,88 @@ class _ShotRun:
 
     def _sweep(self, frames: range, *, backward: bool = False) -> None:
         """Track every object from its first prompted frame on in one direction, and write."""
+        waiting = Waiting(UNSURE)
         for frame in frames:
             for number, start in self._starts.items():
                 if (frame < start) if backward else (frame >= start):
-                    self._emit(number, frame, backward=backward)
+                    look = self._look(number, frame, backward=backward)
+                    is_prompted = frame in self._task.objects[number]
+                    waiting.add(frame, number, look, is_prompted=is_prompted)
+            for number, span in waiting.over().items():
+                self._track_again(waiting, number, span, backward=not backward)
+            self._write(waiting.settled())
             self._progress.advance()
+        self._write(waiting.settled(all_of_them=True))
 
-    def _emit(self, number: int, frame: int, *, backward: bool) -> None:
+    def _look(self, number: int, frame: int, *, backward: bool) -> Look:
         found = self._bank.step(number, frame - self._shot.start, backward=backward)
-        mask = self._mask(found)
-        is_prompted = frame in self._task.objects[number]
         if frame == self._starts[number] - 1:
             # Turned round: the border that counts is the one near the first prompted frame.
             start = self._bank.step(number, frame + 1 - self._shot.start)
-            self._at_border[number] = _touches_border(self._mask(start))
-        is_gone = not mask.any()
-        if not is_gone:
-            self._at_border[number] = _touches_border(mask)
-            add(self._store, frame, mask, number)
-        is_lost = is_gone and not is_prompted and not self._at_border.get(number, False)
-        judged = self._judgement
-        judged.confidence[frame] = min(
-            judged.confidence[frame], 0.0 if is_lost else confidence(found)
+            self._borders[number] = Border(self._mask(start))
+        border = self._borders.setdefault(number, Border())
+        return border.judged(
+            found, self._mask(found), is_prompted=frame in self._task.objects[number]
         )
-        judged.is_lost[frame] |= is_lost
+
+    def _track_again(self, waiting: Waiting, number: int, span: Span, *, backward: bool) -> None:
+        """Track an object through an unsure span from its other side; the better part is kept."""
+        shift = self._shot.start
+        frames = span.unsure[::-1]
+        border = Border(waiting.look(span.sure[0], number).mask(self._store.size))
+        back = [
+            border.judged(found, self._mask(found), is_prompted=False)
+            for found in self._bank.again(
+                number,
+                [frame - shift for frame in frames],
+                [frame - shift for frame in reversed(span.sure)],
+                backward=backward,
+            )
+        ][::-1]
+        there = [waiting.look(frame, number).confidence for frame in span.unsure]
+        place = join(there, [look.confidence for look in back])
+        waiting.replace(number, dict(zip(span.unsure[place:], back[place:], strict=True)))
+        self._again.setdefault(number, []).extend(span.unsure)
+        self._better[number] = self._better.get(number, 0) + len(back) - place
+
+    def _write(self, looks: Iterable[tuple[int, Mapping[int, Look]]]) -> None:
+        judged = self._judgement
+        for frame, by_object in looks:
+            for number, look in by_object.items():
+                if look.bits is not None:
+                    add(self._store, frame, look.mask(self._store.size), number)
+                judged.confidence[frame] = min(judged.confidence[frame], look.confidence)
+                judged.is_lost[frame] |= look.is_lost
+
+    def _notes(self) -> Iterator[str]:
+        """Which frames were tracked twice, and what came of it."""
+        for number, frames in sorted(self._again.items()):
+            yield (
+                f"object {number} was unsure on frames {spoken(frames)} and tracked there again, "
+                f"from the other side: {self._better[number]} of {len(frames)} masks are from that"
+            )
 
     def _mask(self, found: Found) -> Mask:
         if found.score <= 0:
             return np.zeros(self._store.size, np.bool_)
-        return to_mask(found.logits, self._store.size)
+        level = 0.5 if confidence(found) >= UNSURE else UNSURE_LEVEL
+        return to_mask(found.logits, self._store.size, level=level)
+
+
+class Border:
+    """Tells an object that has left the picture from one that is lost, on one way."""
+
+    def __init__(self, mask: Mask | None = None) -> None:
+        """Begin beside a frame with ``mask`` (H, W); None is one without the object."""
+        self._is_near = mask is not None and _touches_border(mask)
+
+    def judged(self, found: Found, mask: Mask, *, is_prompted: bool) -> Look:
+        """What the next frame on the way says, whose mask is ``mask`` (H, W)."""
+        bits = packed(mask)
+        if bits is not None:
+            self._is_near = _touches_border(mask)
+        is_lost = bits is None and not is_prompted and not self._is_near
+        return Look(bits, 0.0 if is_lost else confidence(found), is_lost)
 
 
 def confidence(found: Found) -> float:

@@ -195,7 +195,7 @@ def _engine(
 
     def track_with_sam2(work: Sequence[Work]) -> None:
         with _naming_memory(replace(tracker, size=size)):
-            follow(network, pictures, tasks_of(work), store, judgement, progress)
+            follow(network, pictures, tasks_of(work), store, judgement, progress, tracker.style)
 
     def cost_of(work: Sequence[Work]) -> Cost:
         looks = [(num_pictures(task), len(task.objects)) for task in tasks_of(work)]

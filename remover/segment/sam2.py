@@ -5,10 +5,10 @@ The only importer of ``sam2``.
 
 import contextlib
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -41,6 +41,11 @@ CONFIGS: Mapping[str, Config] = {
 }
 
 
+Weigh: TypeAlias = Callable[[torch.Tensor, Sequence[float]], Sequence[float]]
+"""From candidates' logits (M, s, s) and expected overlaps to the scores of which the largest is
+taken."""
+
+
 class Network:
     """A built network; remembers how good it took its latest mask to be.
 
@@ -48,6 +53,8 @@ class Network:
         predictor: Upstream's video predictor.
         device: Where it computes.
         iou: Expected overlap of the latest mask with the truth, 0 to 1.
+        candidates: Logits (M, s, s) of the masks that it was chosen from, 1 or 3.
+        chosen: Which of them it is.
     """
 
     def __init__(self, predictor: Any, device: torch.device) -> None:
@@ -55,11 +62,31 @@ class Network:
         self.predictor = predictor
         self.device = device
         self.iou = 1.0
+        self.candidates = torch.empty(0)
+        self.chosen = 0
+        self._weigh: Weigh | None = None
         predictor.sam_mask_decoder.register_forward_hook(self._note)
 
-    def _note(self, _module: Any, _given: Any, output: Any) -> None:
-        # Of several masks upstream takes the one with the largest expected overlap.
-        self.iou = float(output[1].max().clamp(0, 1))
+    def _note(self, _module: Any, _given: Any, output: Any) -> Any:
+        """Note what was decoded; what is returned goes on in place of it, None is no change."""
+        masks, ious, *rest = output
+        scores = ious
+        if self._weigh is not None and ious.shape[1] > 1:
+            weighed = self._weigh(masks[0], [float(iou) for iou in ious[0]])
+            scores = torch.tensor([weighed], dtype=ious.dtype, device=ious.device)
+        # Of several masks upstream takes the first of those with the largest score.
+        self.candidates, self.chosen = masks[0], int(scores[0].argmax())
+        self.iou = float(ious[0, self.chosen].clamp(0, 1))
+        return None if scores is ious else (masks, scores, *rest)
+
+    @contextlib.contextmanager
+    def weighing(self, weigh: Weigh | None) -> Iterator[None]:
+        """Let ``weigh`` score the candidates in place of the network, where there are several."""
+        self._weigh = weigh
+        try:
+            yield
+        finally:
+            self._weigh = None
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ DISPLAY = {
 SHARED = DISPLAY | {
     "--avoid", "--box", "--click", "--device", "--dilate", "--end", "--feather", "--invert-mask",
     "--format", "--fps", "--keep", "--mask", "--no-invert-mask", "--no-overwrite", "--output",
+    "--no-sam2-motion", "--no-sam2-refine", "--sam2-memory", "--sam2-motion", "--sam2-refine",
     "--no-strict", "--overwrite", "--sam2-weights", "--seed", "--start", "--strict", "--tracker",
     "-o", "-y",
 }  # fmt: skip
@@ -26,7 +27,7 @@ FLAGS = {
     | {"--copy", "--dtype", "--guidance", "--joins", "--steps", "--weights"}
     | {"--plate", "--preview", "--no-resume", "--resume", "--work"}
     | {"--compare", "--handles", "--layer", "--matte", "--no-trim", "--source-map", "--trim"},
-    "mask": SHARED,
+    "mask": SHARED | {"--overlay"},
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
     "bench track": DISPLAY | {"--device", "--frames", "--prompt"},

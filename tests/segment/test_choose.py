@@ -5,7 +5,7 @@ import pytest
 
 from remover import device, weights
 from remover.errors import DeviceError, WeightsError
-from remover.segment import Sam2, choose, installed
+from remover.segment import Sam2, Style, choose, installed
 from remover.weights import WeightFile
 
 
@@ -77,6 +77,8 @@ def test_the_size_suits_the_device(cache):
     assert choose("sam2:auto", None, "auto") == Sam2("large", large, "cuda:0")
     assert choose("sam2:auto", None, "cpu") == Sam2("small", small, "cpu")
     assert choose("sam2:small", None, "cuda:0") == Sam2("small", small, "cuda:0")
+    style = Style("gated", motion=True)
+    assert choose("sam2:small", None, "cpu", style) == Sam2("small", small, "cpu", style)
 
 
 @pytest.mark.parametrize("asked", ["builtin", "none"])

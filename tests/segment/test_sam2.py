@@ -5,13 +5,13 @@ import json
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from small_sam2 import BOX, SIZE, SMALL, Noise, build
 
 from remover.errors import DeviceError, InputError, WeightsError
 from remover.progress import Silent
@@ -21,26 +21,6 @@ from remover.segment.cost import sam2_cost
 from remover.segment.follow import confidence
 from remover.segment.hints import Hints
 from remover.types import MaskPrompt, PointPrompt, Shot, Size
-
-SMALL = sam2.Config(16, 1, (1, 1, 2, 1), (3,), image_size=128, width=64, memory_width=16)
-SIZE = Size(90, 140)
-BOX = (30.0, 20.0, 90.0, 70.0)
-
-
-class Noise:
-    """Blobs that drift over noise; implements ``Pictures``."""
-
-    def __init__(self, num_frames: int, *, dtype=np.uint8):
-        self.num_frames, self.size, self.dtype = num_frames, SIZE, dtype
-        self.reads: list[tuple[int, int]] = []
-
-    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        self.reads.append((start, stop))
-        for index in range(start, stop):
-            rng = np.random.default_rng(index)
-            picture = rng.integers(60, 120, (*SIZE, 3)).astype(np.uint8)
-            cv2.circle(picture, (50 + index, 45), 22, (220, 60, 30), -1)
-            yield picture if self.dtype == np.uint8 else picture.astype(np.uint16) * 257
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,12 +35,7 @@ def one_thread():
 @pytest.fixture(scope="module")
 def network():
     """A small network that takes every object to be in the picture."""
-    with torch.random.fork_rng():
-        torch.manual_seed(4)
-        built = sam2.build(SMALL)
-    with torch.no_grad():
-        built.predictor.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(3.0)
-    return built
+    return build()
 
 
 @pytest.fixture
@@ -228,8 +203,12 @@ def test_other_files_are_not_opened(content, tmp_path, capsys):
 
 
 @pytest.fixture
-def track(network, sizes, tmp_path):  # noqa: ARG001 - `tiny` is small
-    """A function that tracks and returns the label maps and the account."""
+def track(network, sizes, tmp_path, monkeypatch):  # noqa: ARG001 - `tiny` is small
+    """A function that tracks and returns the label maps and the account.
+
+    Logits of random weights lie around 0, so a wider cut would take the whole picture.
+    """
+    monkeypatch.setattr("remover.segment.follow.UNSURE_LEVEL", 0.5)
     path = tmp_path / "weights.pt"
     torch.save({"model": network.predictor.state_dict()}, path)
 
