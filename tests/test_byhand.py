@@ -174,7 +174,7 @@ def test_bad_help_gets_one_sentence_and_a_hint(
 
 
 def test_objects_may_have_trackers_of_their_own(make_clip, tmp_path, monkeypatch, capfd):
-    clip = make_clip(frames=16)
+    clip = make_clip(frames=8)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "remover.toml").write_text(
         '[object.2]\ntracker = "none"\npainter = "classic"\n[object.7]\ntracker = "none"\n'

@@ -5,8 +5,6 @@ D descriptor length; K number of random features. The classifier is ridge regres
 cosine features, a stand-in for a Gaussian kernel that costs one product a frame.
 """
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -36,12 +34,6 @@ MAX_SAMPLES = 6000
 
 SOLVER = cv2.DECOMP_CHOLESKY
 """The damped matrix is symmetric and positive definite."""
-
-RECENT_DECAY = 0.9
-"""How much of the recent look is kept from one frame to the next."""
-
-RECENT_WEIGHT = 2.0
-"""Weight of the recent look against that of the prompted frames."""
 
 
 def describe(picture: Small, region: Rect) -> Float:
@@ -79,23 +71,11 @@ def halve(picture: npt.NDArray[np.generic]) -> Float:
     return np.asarray((rows[:, 0::2] + rows[:, 1::2]) * np.float32(0.25))
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """How much each pixel of a region looks like the object: about 1 for it, -1 for the rest."""
-
-    prompted: Float
-    """By the look on the prompted frames only, (h, w)."""
-    recent: Float
-    """By that look and the recent one, (h, w)."""
-    features: Float
-    """Random features (h * w, K + 1) of the region."""
-
-
 class Appearance:
-    """A classifier of pixels, fitted to prompted frames and, with care, to recent ones."""
+    """A classifier of pixels, fitted to a prompted frame."""
 
     def __init__(self, descriptors: Float, inside: npt.NDArray[np.bool_]) -> None:
-        """Fit to a region of the first prompted frame.
+        """Fit to a region of the prompted frame.
 
         Args:
             descriptors: (h, w, D).
@@ -110,52 +90,20 @@ class Appearance:
         draws = self._random.standard_normal((length, NUM_FEATURES)) / width
         self._waves = draws.astype(np.float32)
         self._phases = self._random.uniform(0, 2 * np.pi, NUM_FEATURES).astype(np.float32)
-        side = NUM_FEATURES + 1
-        self._gram = np.zeros((side, side), np.float32)
-        self._target = np.zeros(side, np.float32)
-        self._recent_gram = np.zeros_like(self._gram)
-        self._recent_target = np.zeros_like(self._target)
-        self.learn_prompted(descriptors, inside)
+        self._head = self._fitted(self._features(descriptors), inside)
 
-    def learn_prompted(self, descriptors: Float, inside: npt.NDArray[np.bool_]) -> None:
-        """Add a region (h, w, D) of a prompted frame to what is trusted."""
-        gram, target = self._sums(self._features(descriptors), inside, None)
-        self._gram += gram
-        self._target += target
-        self._head = _ridge(self._gram, self._target)
-        self._follow()
-
-    def learn_recent(
-        self, scores: Scores, inside: npt.NDArray[np.bool_], trusted: npt.NDArray[np.bool_]
-    ) -> None:
-        """Let the recent look follow the ``trusted`` pixels (h, w) of a scored region."""
-        if not (inside & trusted).any() or not (trusted & ~inside).any():
-            return
-        gram, target = self._sums(scores.features, inside, trusted)
-        self._recent_gram += (gram - self._recent_gram) * np.float32(1 - RECENT_DECAY)
-        self._recent_target += (target - self._recent_target) * np.float32(1 - RECENT_DECAY)
-        self._follow()
-
-    def score(self, descriptors: Float) -> Scores:
-        """Score a region (h, w, D)."""
-        height, width = descriptors.shape[:2]
-        features = self._features(descriptors)
-        prompted, recent = (features @ head for head in (self._head, self._recent_head))
-        return Scores(prompted.reshape(height, width), recent.reshape(height, width), features)
+    def score(self, descriptors: Float) -> Float:
+        """How much the pixels of a region (h, w, D) look like the object, (h, w): about 1 or -1."""
+        return (self._features(descriptors) @ self._head).reshape(descriptors.shape[:2])
 
     def _features(self, descriptors: Float) -> Float:
         flat = (descriptors.reshape(-1, descriptors.shape[2]) - self._mean) / self._scale
         waves = np.cos(flat @ self._waves + self._phases)
         return np.column_stack([waves, np.ones(len(waves), np.float32)])
 
-    def _sums(
-        self,
-        features: Float,
-        inside: npt.NDArray[np.bool_],
-        trusted: npt.NDArray[np.bool_] | None,
-    ) -> tuple[Float, Float]:
-        """Sums for the normal equations over a fair share of both kinds of pixels."""
-        chosen = np.flatnonzero(np.ones_like(inside) if trusted is None else trusted)
+    def _fitted(self, features: Float, inside: npt.NDArray[np.bool_]) -> Float:
+        """The head (K + 1,) for a fair share of both kinds of pixels."""
+        chosen = np.arange(inside.size)
         if chosen.size > MAX_SAMPLES:
             chosen = self._random.choice(chosen, MAX_SAMPLES, replace=False)
         is_object = inside.ravel()[chosen]
@@ -163,13 +111,8 @@ class Appearance:
         weight = np.where(is_object, 0.5 / max(1, count), 0.5 / max(1, chosen.size - count))
         rows = features[chosen]
         weighted = rows * weight[:, None].astype(np.float32)
-        return weighted.T @ rows, weighted.T @ np.where(is_object, 1, -1).astype(np.float32)
-
-    def _follow(self) -> None:
-        self._recent_head = _ridge(
-            self._gram + RECENT_WEIGHT * self._recent_gram,
-            self._target + RECENT_WEIGHT * self._recent_target,
-        )
+        labels = np.where(is_object, 1, -1).astype(np.float32)
+        return _ridge(weighted.T @ rows, weighted.T @ labels)
 
 
 def _ridge(gram: Float, target: Float) -> Float:

@@ -90,7 +90,7 @@ def _looks_like(picture: Small, disc: Mask, outside: Mask) -> Mask:
         if not beyond.any() or not inside.any():
             return disc
         look = Appearance(descriptors[known][None], inside[known][None])
-        like = (look.score(descriptors).prompted > 0) & ~beyond
+        like = (look.score(descriptors) > 0) & ~beyond
         inside = part_with(like, inside) | inside
     wide = cv2.resize(inside.astype(np.float32), (size.width, size.height))
     return np.asarray(np.asarray(wide) > 0.5)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -160,8 +159,3 @@ def dense(taps: list[Tensor]) -> Tensor:
             tap = wide[0]
         parts.append(functional.normalize(tap, dim=0))
     return torch.cat(parts).permute(1, 2, 0)
-
-
-def picture_of(tensor: Tensor) -> npt.NDArray[np.float32]:
-    """A tensor as an array."""
-    return np.asarray(tensor.cpu().numpy(), np.float32)

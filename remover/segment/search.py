@@ -72,7 +72,7 @@ class Search:
     def _best(self, picture: Small) -> Sighting | None:
         height, width = picture.shape[:2]
         scores = self._look.score(describe(picture, Rect(0, 0, height // 2, width // 2)))
-        level: Float = np.clip(scores.prompted, -1, 1)
+        level: Float = np.clip(scores, -1, 1)
         smooth = np.asarray(cv2.GaussianBlur(level, (0, 0), self._blur))
         count, parts = cv2.connectedComponents((smooth > LEAST_SCORE).astype(np.uint8))
         if count <= 1:

@@ -52,6 +52,9 @@ GROWTH = 1.25
 MARGIN, LEAST_MARGIN = 0.35, 0.047
 """Surroundings that are looked at: shares of the object's longer side, and of the picture's."""
 
+LOOKS_BEYOND = 2
+"""How often a crop is moved on where the object reaches its edge: motion was missed, or it grew."""
+
 GONE_SHARE = 0.03
 """Share of the usual area below which an object counts as gone."""
 
@@ -133,11 +136,28 @@ class Tracker:
             return self._vanish()
         inside = carried > 0.5
         x, y = 2 * np.median(flow[inside], axis=0) if inside.any() else (0.0, 0.0)
-        seen = self._look.see(picture, self._crop(box), (float(y), float(x)))
+        motion = float(y), float(x)
+        seen, soft, distance = self._decided(picture, carried, box, motion)
+        for _ in range(LOOKS_BEYOND):
+            if not is_cut_off(soft, seen.crop, self._size):
+                break
+            carried = np.maximum(carried, halve(seen.crop.paste(soft, self._size)))
+            box = _box(carried) or box
+            seen, soft, distance = self._decided(picture, carried, box, motion)
+        return self._accept(picture, seen, soft, distance)
+
+    def _decided(
+        self,
+        picture: Small,
+        carried: Float,
+        box: tuple[float, float, float, float],
+        motion: tuple[float, float],
+    ) -> tuple[Seen, Float, Float]:
+        """Look around a box: what is seen, the soft mask of the cells, the way from the carried."""
+        seen = self._look.see(picture, self._crop(box), motion)
         expected = seen.crop.cells_of(_to(carried, self._size))
         distance = _distance(expected, seen.crop)
-        soft = keep_parts(decide(seen, expected, distance), expected, seen.fixed)
-        return self._accept(picture, seen, soft, distance)
+        return seen, keep_parts(decide(seen, expected, distance), expected, seen.fixed), distance
 
     def _checked(self, carried: Float, picture: Small) -> Float:
         """In doubt, hold what is carried against what is found by look alone.
@@ -204,6 +224,24 @@ class Tracker:
         soft = _to(found, self._size)
         self._at_border = _touches_border(soft)
         return Step(soft, FOUND_CONFIDENCE, is_gone=False, at_border=self._at_border)
+
+
+def is_cut_off(soft: Float, crop: Crop, bounds: Size) -> bool:
+    """Whether a soft mask (h, w) of cells reaches an edge of its crop that is none of the picture.
+
+    Args:
+        soft: The mask.
+        crop: Its crop.
+        bounds: Size of the picture.
+    """
+    inside, rect = soft > 0.5, crop.rect
+    edges = (
+        (rect.top > 0, inside[0]),
+        (rect.left > 0, inside[:, 0]),
+        (rect.bottom < bounds.height, inside[-1]),
+        (rect.right < bounds.width, inside[:, -1]),
+    )
+    return any(is_inner and bool(edge.any()) for is_inner, edge in edges)
 
 
 def decide(seen: Seen, expected: Float, distance: Float) -> Float:

@@ -9,8 +9,10 @@ import pytest
 from remover.errors import InputError, UsageError
 from remover.progress import Silent
 from remover.segment import MaskStore, segment
+from remover.segment.crop import Crop
 from remover.segment.run import ranges
-from remover.types import MaskPrompt, PointPrompt, Shot, Size
+from remover.segment.tracker import is_cut_off
+from remover.types import MaskPrompt, PointPrompt, Rect, Shot, Size
 
 HEIGHT, WIDTH = 120, 180
 
@@ -180,6 +182,34 @@ def test_an_object_that_vanishes_in_view_is_reported_as_lost(tmp_path):
     _, account = run(scene, [scene.box(0)], tmp_path)
     assert account.lost
     assert 10 <= account.lost[0].start <= 12
+
+
+def test_a_small_object_that_jumps_is_not_cut_off_by_its_crop(tmp_path):
+    """It moves by most of its width a frame, and the motion that is measured misses that."""
+    scene = Scene([line((20, 60), (160, 60), 7)])
+    scene.skins = [np.full((40, 40, 3), (190, 60, 50), np.uint8)]
+    maps, account = run(scene, [scene.box(0)], tmp_path)
+    for index in range(1, 7):
+        found, true = maps[index] == 1, scene.mask(index)
+        assert (found & true).sum() > 0.9 * true.sum()
+    assert account.lost == ()
+
+
+@pytest.mark.parametrize(
+    ("place", "rect", "is_cut"),
+    [
+        ((0, 3), Rect(8, 8, 40, 40), True),
+        ((3, 3), Rect(8, 8, 40, 40), True),
+        ((2, 2), Rect(8, 8, 40, 40), False),
+        ((0, 2), Rect(0, 8, 40, 40), False),
+        ((0, 2), Rect(8, 0, 40, 40), True),
+        ((3, 2), Rect(8, 8, 48, 40), False),
+    ],
+)
+def test_a_mask_is_cut_off_at_edges_that_are_none_of_the_picture(place, rect, is_cut):
+    soft = np.zeros((4, 4), np.float32)
+    soft[place] = 0.9
+    assert is_cut_off(soft, Crop(rect, Size(32, 32)), Size(48, 48)) == is_cut
 
 
 def test_a_short_gap_is_closed(tmp_path):
