@@ -21,7 +21,7 @@ from remover.progress import Silent
 from remover.prompts import parse_box, parse_mask
 from remover.segment import MaskStore, load_masks, segment
 from remover.types import RGB, Mask, MaskPrompt, Prompt, Shot, VideoInfo
-from remover.video import Reader, RgbPictures, probe
+from remover.video import RgbPictures, look_at, reader_of
 
 COLUMNS = (
     ("psnr_mask", "PSNR mask", ".2f"),
@@ -126,9 +126,9 @@ def score_video(case: Path, output: Path, predicted: Path | None, cuts: Sequence
 
 
 def open_video(path: Path) -> tuple[VideoInfo, RgbPictures]:
-    """A video with its frames counted."""
-    info = probe(path)
-    reader = Reader(info)
+    """A video, or an image sequence, with its frames counted."""
+    info = look_at(path)
+    reader = reader_of(info)
     for _ in reader.scan():
         continue
     return info, RgbPictures(reader)

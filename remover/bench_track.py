@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from remover.bench import open_video
 from remover.errors import InputError
 from remover.files import work_folder
 from remover.masks import dilate
@@ -28,7 +29,6 @@ from remover.types import (
     Shot,
     VideoInfo,
 )
-from remover.video import Reader, RgbPictures, probe
 
 PROMPTS = ("mask", "box", "click")
 """What a clip can be given on its first frame with the object."""
@@ -39,7 +39,7 @@ WRONG, RIGHT = 0.5, 0.7
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A video with the true mask of one object on every frame."""
+    """A video, or a folder of pictures, with the true mask of one object on every frame."""
 
     name: str
     path: Path
@@ -126,11 +126,7 @@ def follow(clip: Clip, prompt: str) -> Followed:
     Raises:
         InputError: The masks do not fit the clip, or are all empty.
     """
-    info = probe(clip.path)
-    reader = Reader(info)
-    for _ in reader.scan():
-        continue
-    pictures = RgbPictures(reader)
+    info, pictures = open_video(clip.path)
     count = pictures.num_frames
     with work_folder() as work:
         true = list(_masks(clip.masks, info, count, work))

@@ -14,8 +14,8 @@ PACKAGE = ROOT / "remover"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"bench_windows"},
-    {"api", "bench", "bench_model", "bench_track"},
+    {"bench_windows", "bench_track"},
+    {"api", "bench", "bench_model"},
     {"pipeline"},
     {"compose", "mask_output"},
     {"job"},

@@ -1,5 +1,6 @@
 import json
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -38,6 +39,21 @@ def test_masks_are_held_against_the_truth_from_every_prompt(folder):
     assert table.count("| square |") == 3
     assert table.count("| **mean** |") == 3
     assert json.loads(json.dumps(bench_track.to_json(results)))[1]["prompt"] == "box"
+
+
+def test_a_clip_may_be_a_folder_of_pictures(folder, make_clip):
+    (folder / "frames").mkdir()
+    with av.open(str(make_clip("square.mkv", frames=6).path)) as container:
+        for i, frame in enumerate(container.decode(video=0)):
+            frame.to_image().save(folder / "frames" / f"{i:05d}.png")
+    for path in sorted((folder / "masks").iterdir())[6:]:
+        path.unlink()
+    index = '[[clip]]\nname = "pictures"\npath = "frames"\nmasks = "masks"\n'
+    (folder / "clips.toml").write_text(index)
+    (clip,) = bench_track.clips(folder)
+    result = bench_track.follow(clip, "mask")
+    assert result.first == 1
+    assert result.wrong + result.right <= 6
 
 
 def test_the_click_is_the_deepest_point():
