@@ -74,6 +74,10 @@ AGREEMENT = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98)
 CONFIDENCE = (0.0, 0.2, 0.35, 0.45, 0.6, 0.75, 0.82, 0.9)
 """Agreement of mask and fixed head, and the overlap with the truth that went with it."""
 
+SIZE, SIZE_TRUST = (0.3, 0.6), (0.3, 1.0)
+"""Area as a share of the usual one, and the most confidence then, away from the picture's border:
+what is left of an object that went is often a piece of the place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -197,7 +201,9 @@ class Tracker:
         self._at_border = _touches_border(coarse)
         # The usual area follows slowly, so that leaving the picture still counts as leaving.
         self._area = max(0.97 * self._area, area)
-        self._confidence = float(np.interp(agreement, AGREEMENT, CONFIDENCE))
+        by_look = float(np.interp(agreement, AGREEMENT, CONFIDENCE))
+        by_size = trust_in_size(area, self._area, is_at_border=self._at_border)
+        self._confidence = min(by_look, by_size)
         return Step(coarse, self._confidence, is_gone=False, at_border=self._at_border)
 
     def _crop(self, box: tuple[float, float, float, float]) -> Crop:
@@ -242,6 +248,11 @@ def is_cut_off(soft: Float, crop: Crop, bounds: Size) -> bool:
         (rect.right < bounds.width, inside[:, -1]),
     )
     return any(is_inner and bool(edge.any()) for is_inner, edge in edges)
+
+
+def trust_in_size(area: float, usual: float, *, is_at_border: bool) -> float:
+    """The most confidence in a mask of an area where ``usual`` pixels are expected, 0 to 1."""
+    return 1.0 if is_at_border else float(np.interp(area / usual, SIZE, SIZE_TRUST))
 
 
 def decide(seen: Seen, expected: Float, distance: Float) -> Float:

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from remover.errors import InputError, UsageError
 from remover.progress import Silent
 from remover.segment import MaskStore, segment
 from remover.segment.crop import Crop
+from remover.segment.judgement import UNSURE
 from remover.segment.run import ranges
-from remover.segment.tracker import is_cut_off
+from remover.segment.tracker import is_cut_off, trust_in_size
 from remover.types import MaskPrompt, PointPrompt, Rect, Shot, Size
 
 HEIGHT, WIDTH = 120, 180
@@ -193,6 +196,18 @@ def test_a_small_object_that_jumps_is_not_cut_off_by_its_crop(tmp_path):
         found, true = maps[index] == 1, scene.mask(index)
         assert (found & true).sum() > 0.9 * true.sum()
     assert account.lost == ()
+
+
+@given(share=st.floats(0.031, 3), is_at_border=st.booleans())
+def test_what_is_left_of_an_object_that_went_is_not_trusted(share, is_at_border):
+    """It is often a piece of the place, so that its look says nothing."""
+    trust = trust_in_size(share * 500, 500.0, is_at_border=is_at_border)
+    if is_at_border or share >= 0.6:
+        assert trust == 1
+    else:
+        assert trust < 1
+    if not is_at_border and share < 0.4:
+        assert trust < UNSURE
 
 
 @pytest.mark.parametrize(
