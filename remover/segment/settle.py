@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from remover.segment.appearance import Float
 from remover.segment.crop import Crop, crop_around
+from remover.segment.edges import mend
 from remover.segment.features import dense, network
 from remover.segment.refine import follow_edges
 from remover.segment.still import Motion
@@ -58,6 +59,10 @@ CUT_WEIGHT = 1.0
 """Log odds for GrabCut's opinion, without motion."""
 
 ROUNDS = 4
+
+MENDED_ROUNDS, MENDED_AREA = 2, 300 * 300
+"""In the last ones the network mends what was found, at about so many pixels."""
+
 BINS = (16, 24, 24)
 """Bins of the colour histograms."""
 
@@ -182,7 +187,10 @@ def _rounds(scene: Scene, odds: Float, inside: Mask, fixed: Mask) -> Float:
     for left in range(ROUNDS, -1, -1):
         likely = 1 / (1 + np.exp(-np.clip(now, -30, 30)))
         soft = np.where(fixed, 1, np.where(inside, likely, 0)).astype(np.float32)
-        edged = follow_edges(guide, soft)
+        if left < MENDED_ROUNDS:
+            edged = mend(scene.picture, soft, area=MENDED_AREA)
+        else:
+            edged = follow_edges(guide, soft)
         soft = np.where(fixed, 1, np.where(inside, edged, 0)).astype(np.float32)
         if left == 0 or soft.sum() < 4:
             break

@@ -14,9 +14,10 @@ import numpy as np
 from remover.segment.appearance import Appearance, Float, halve
 from remover.segment.appearance import describe as describe_pixels
 from remover.segment.crop import Crop, crop_around
+from remover.segment.edges import mend
 from remover.segment.look import Look, Seen
 from remover.segment.motion import carry, soft_box
-from remover.segment.refine import follow_edges, keep_parts
+from remover.segment.refine import keep_parts
 from remover.segment.search import Search
 from remover.segment.walk import Small
 from remover.types import Mask, Rect, Size
@@ -42,6 +43,9 @@ FAR_PENALTY = 0.2
 
 AREA = 448 * 448
 """Pixels that the network looks at, about."""
+
+MENDED_AREA = 320 * 320
+"""The same where the outline is mended."""
 
 ZOOM = 3.0
 """Most that a small object is enlarged by."""
@@ -196,8 +200,7 @@ class Tracker:
         coarse = np.asarray(1 / (1 + np.exp(-np.clip(odds, -8, 8))), np.float32)
         self._half = halve(coarse)
         place = seen.crop.rect.slices
-        guide = np.ascontiguousarray(picture[place].astype(np.float32) / np.float32(255))
-        coarse[place] = follow_edges(guide, np.ascontiguousarray(coarse[place]))
+        coarse[place] = mend(picture[place], coarse[place], area=MENDED_AREA)
         self._at_border = _touches_border(coarse)
         # The usual area follows slowly, so that leaving the picture still counts as leaving.
         self._area = max(0.97 * self._area, area)
