@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from remover.errors import InputError, UsageError
 from remover.progress import Silent
 from remover.segment import MaskStore, segment
+from remover.segment.cost import builtin_cost
 from remover.segment.crop import Crop
 from remover.segment.judgement import UNSURE
 from remover.segment.look import SURE
@@ -122,6 +123,12 @@ def test_a_box_in_the_middle_is_followed_both_ways_in_bounded_memory(tmp_path):
     scene = Scene([line((30, 40), (150, 80), 80)])
     maps, _ = run(scene, [scene.box(70)], tmp_path)
     assert mean_overlap(scene, maps) > 0.8
+
+
+def test_the_cost_counts_what_was_followed(tmp_path):
+    scene = Scene([line((40, 60), (110, 70), 12)])
+    _, made = run(scene, [scene.box(5)], tmp_path)
+    assert made.cost == builtin_cost(1, 11)
 
 
 def test_a_click_finds_its_object(tmp_path):
