@@ -31,7 +31,7 @@ DRAFT_BYTES = 19
 """Memory for each pixel around a hole of a window's frames: float levels, confidence, masks."""
 
 NOTHING = Cost()
-"""What a tracker without a network takes beyond ``SECONDS_PER_FRAME``."""
+"""What masks take beyond ``SECONDS_PER_FRAME`` that nothing is tracked for."""
 
 FAR_FRAMES, FAR_BYTES = 24, 200 << 20
 """Most frames, and most memory, of the pictures kept from all over a long shot."""
@@ -156,7 +156,7 @@ def make_plan(
         span: The frames whose masks are known; others are never looked at.
         bytes_per_sample: 1 or 2.
         budget_bytes: Memory for the pictures of a window and its context.
-        tracking: What a network takes that makes the masks; it is gone before the fill begins.
+        tracking: What the tracker takes that makes the masks; it is gone before the fill begins.
         painting: How a network paints; its windows are the fill's.
     """
     around = [0 if b is None else _area(b.grown(MARGIN, size)) for b in boxes]

@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from remover.segment.appearance import Float
 from remover.segment.crop import Crop, crop_around
-from remover.segment.features import CHANNELS, dense, network
+from remover.segment.features import CHANNELS, fast_dtype, network, with_one
 from remover.segment.walk import Small
-from remover.types import Size
+from remover.types import Mask, Size
 
 RIDGE = 0.1
 """Regularisation as a share of the mean diagonal; a tenth of it loses 0.04 of the overlap."""
@@ -80,8 +80,6 @@ class Seen:
     """Score (h, w) by the head of the prompted frames: about 1 on the object, -1 elsewhere."""
     recent: Float = field(repr=False)
     """The same by the head that follows."""
-    alike: Float = field(repr=False)
-    """Share of the object in the cells that look most alike, (h, w)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +120,9 @@ class Look:
         self._last.clear()
         self._solve()
 
-    def see(self, picture: Small, crop: Crop, motion: tuple[float, float]) -> Seen:
-        """Score a crop.
-
-        Args:
-            picture: Work picture (H, W, 3).
-            crop: The part of it to look at.
-            motion: How far the object lies from its place on the last frame, as y, x from here to
-                there.
-        """
-        cells = _with_one(_describe(picture, crop))
+    def see(self, picture: Small, crop: Crop) -> Seen:
+        """Score a crop of a work picture (H, W, 3)."""
+        cells = _describe(crop.cut(picture))
         short = self._shorten(cells)
         grid = tuple(crop.grid)
         return Seen(
@@ -140,8 +131,20 @@ class Look:
             short,
             _on_grid(cells @ self._fixed, grid),
             _on_grid(cells @ self._follower, grid),
-            _on_grid(self._labels_of(short, crop, motion), grid),
         )
+
+    def alike(self, seen: Seen, chosen: Mask, motion: tuple[float, float]) -> Float:
+        """Share of the object in the known cells that look most like the chosen ones, (n,).
+
+        Args:
+            seen: A crop.
+            chosen: Its cells to ask about, (h, w); n are True.
+            motion: How far the object lies from its place on the last frame, as y, x from here to
+                there.
+        """
+        rows = torch.from_numpy(np.flatnonzero(chosen))
+        places = torch.from_numpy(seen.crop.places().reshape(-1, 2))[rows]
+        return np.asarray(self._labels_of(seen.short[rows], places, motion).numpy(), np.float32)
 
     def learn(self, seen: Seen, soft: Float) -> None:
         """Let the follower and the last frames take over a decided crop (h, w)."""
@@ -166,12 +169,12 @@ class Look:
         """Drop the last frames, where the object was not followed from them."""
         self._last.clear()
 
-    def _labels_of(self, short: Tensor, crop: Crop, motion: tuple[float, float]) -> Tensor:
-        """Mean labels (N,) of the known cells, by likeness and, on the last frames, by place.
+    def _labels_of(self, short: Tensor, places: Tensor, motion: tuple[float, float]) -> Tensor:
+        """Mean labels (n,) of the known cells, by likeness and, on the last frames, by place.
 
         Likeness less the squared distance is one product: both are bilinear in rows with places.
         """
-        places = torch.from_numpy(crop.places().reshape(-1, 2)) / REACH
+        places = places / REACH
         middle = places.mean(0)
         there = torch.tensor(motion, dtype=torch.float32) / REACH
         keys = [functional.pad(known.short, (0, 4)) for known in self._prompted]
@@ -237,7 +240,7 @@ def _fit(picture: Small, mask: Float, crop: Crop) -> tuple[Tensor, Tensor, Tenso
         if is_mirrored:
             pixels = np.ascontiguousarray(pixels[:, ::-1])
             inside = np.ascontiguousarray(inside[:, ::-1])
-        cells = _with_one(dense(network()(pixels)).reshape(-1, DEPTH))
+        cells = _describe(pixels)
         labels = torch.from_numpy(inside.reshape(-1))
         one = _sums(cells, labels, torch.ones_like(labels))
         gram += one[0] / len(VARIANTS)
@@ -267,12 +270,10 @@ def _variant(crop: Crop, zoom: float, down: float, across: float, bounds: Size) 
     return crop_around(box, scale, 0, bounds)
 
 
-def _describe(picture: Small, crop: Crop) -> Tensor:
-    return dense(network()(crop.cut(picture))).reshape(-1, DEPTH)
-
-
-def _with_one(cells: Tensor) -> Tensor:
-    return torch.cat([cells, torch.ones(len(cells), 1)], dim=1)
+def _describe(pixels: Small) -> Tensor:
+    """Descriptors (N, D + 1) of the pixels of a crop."""
+    see = network(dtype=fast_dtype())
+    return with_one(see(pixels)).reshape(-1, DEPTH + 1)
 
 
 def _on_grid(values: Tensor, grid: tuple[int, ...]) -> npt.NDArray[np.float32]:

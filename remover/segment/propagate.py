@@ -96,6 +96,8 @@ class ShotTrack:
 
     def _sweep(self, origin: int, end: int, scratch: MaskStore, *, backward: bool = False) -> None:
         """Track from a frame with a mask to another frame, both included."""
+        if origin == end:
+            return
         start, stop = (end, origin + 1) if backward else (origin, end + 1)
         steps = with_flow(walk(self._pictures, start, stop, backward=backward))
         _, picture, _ = next(steps)

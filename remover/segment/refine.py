@@ -10,6 +10,13 @@ from remover.types import Mask, Size
 RADIUS = 4
 """Reach of the edge-following filter, in pixels of the grid."""
 
+LEAST_LOOK, LOOK_SHARE = 0.2, 0.5
+"""Mean score that a part needs where the object was not expected: at least, and as a share of the
+largest part's. Another object that comes near scores less than half as much."""
+
+LEAST_SUPPORT = 0.3
+"""Share of a part that lies where the object was expected; with it, its look does not matter."""
+
 SMOOTHNESS = 1e-3
 """Variance of colour below which the filter takes a window for flat."""
 
@@ -68,7 +75,7 @@ def _local_fit(colours: Float, mask: Float, radius: int) -> tuple[Float, Float]:
 def keep_parts(soft: Float, expected: Float, score: Float) -> Float:
     """Weaken the parts of a soft mask (h, w) that come from nowhere.
 
-    The largest part stays; others need the object where they are, or its look.
+    The largest part stays; others need the object where they are, or a look like that part's.
 
     Args:
         soft: Soft mask, 0 to 1.
@@ -82,8 +89,9 @@ def keep_parts(soft: Float, expected: Float, score: Float) -> Float:
     area = stats[:, cv2.CC_STAT_AREA]
     support = np.bincount(parts.ravel(), (expected > 0.5).ravel(), count) / area
     look = np.bincount(parts.ravel(), score.ravel(), count) / area
-    is_bad = (look < 0.2) & (support < 0.3)
-    is_bad[0] = is_bad[1 + int(area[1:].argmax())] = False
+    largest = 1 + int(area[1:].argmax())
+    is_bad = (look < max(LEAST_LOOK, LOOK_SHARE * look[largest])) & (support < LEAST_SUPPORT)
+    is_bad[0] = is_bad[largest] = False
     return np.where(is_bad[parts], np.minimum(soft, np.float32(0.3)), soft)
 
 

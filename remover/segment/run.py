@@ -13,7 +13,7 @@ from remover.errors import DeviceError, UsageError
 from remover.progress import Progress
 from remover.segment.boxes import fill_box, interpolate, key_boxes
 from remover.segment.choose import PREFIX, SIZES, Choice, Sam2
-from remover.segment.cost import sam2_cost
+from remover.segment.cost import builtin_cost, sam2_cost
 from remover.segment.hints import Hints
 from remover.segment.judgement import UNSURE, Judgement, Work
 from remover.segment.refind import find_again
@@ -179,8 +179,13 @@ def _engine(
             ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
             judgement.finish(store)
 
+    def cost(work: Sequence[Work]) -> Cost:
+        return builtin_cost(
+            sum(len(met) for _, _, met in work), sum(num_steps(shot, met) for _, shot, met in work)
+        )
+
     if not isinstance(tracker, Sam2):
-        return _Engine("builtin", track, {}, lambda _: Cost())
+        return _Engine("builtin", track, {}, cost)
     from remover.segment.follow import Task, follow, num_pictures
     from remover.segment.sam2 import load
 

@@ -35,6 +35,10 @@ grows at each step."""
 ALIKE_WEIGHT, ALIKE_CLIP = 0.7, 0.02
 """The same for the labels of like cells."""
 
+OPEN = 4.75
+"""Log odds of the rest up to which like cells are asked: beyond, they could change neither the side
+that a cell is on nor that it is sure."""
+
 FREE_DISTANCE = 48.0
 """Pixels around the carried mask that the object may grow into in one step."""
 
@@ -162,10 +166,16 @@ class Tracker:
         motion: tuple[float, float],
     ) -> tuple[Seen, Float, Float]:
         """Look around a box: what is seen, the soft mask of the cells, the way from the carried."""
-        seen = self._look.see(picture, self._crop(box), motion)
+        seen = self._look.see(picture, self._crop(box))
         expected = seen.crop.cells_of(_to(carried, self._size))
         distance = _distance(expected, seen.crop)
-        return seen, keep_parts(decide(seen, expected, distance), expected, seen.fixed), distance
+        odds = weigh(seen, expected, distance)
+        is_open = np.abs(odds) < OPEN
+        alike = (odds > 0).astype(np.float32)
+        if is_open.any():
+            alike[is_open] = self._look.alike(seen, is_open, motion)
+        soft = decide(odds, alike)
+        return seen, keep_parts(soft, expected, seen.fixed), distance
 
     def _checked(self, carried: Float, picture: Small) -> Float:
         """In doubt, hold what is carried against what is found by look alone.
@@ -258,8 +268,8 @@ def trust_in_size(area: float, usual: float, *, is_at_border: bool) -> float:
     return 1.0 if is_at_border else float(np.interp(area / usual, SIZE, SIZE_TRUST))
 
 
-def decide(seen: Seen, expected: Float, distance: Float) -> Float:
-    """Bring the opinions together to a soft mask (h, w) of cells.
+def weigh(seen: Seen, expected: Float, distance: Float) -> Float:
+    """What all but like cells say of each cell of a crop, (h, w), in log odds.
 
     Args:
         seen: What the network says.
@@ -269,8 +279,13 @@ def decide(seen: Seen, expected: Float, distance: Float) -> Float:
     heads = (1 - RECENT_SHARE) * seen.fixed + RECENT_SHARE * seen.recent
     odds = LOOK_WEIGHT * np.clip(heads, -1.2, 1.2)
     odds += CARRY_WEIGHT * _log_odds(expected, CARRY_CLIP)
-    odds += ALIKE_WEIGHT * _log_odds(seen.alike, ALIKE_CLIP)
     odds -= FAR_PENALTY * np.maximum(0, distance - FREE_DISTANCE)
+    return np.asarray(odds, np.float32)
+
+
+def decide(odds: Float, alike: Float) -> Float:
+    """Bring what ``weigh`` and like cells (h, w) say together to a soft mask (h, w)."""
+    odds = odds + ALIKE_WEIGHT * _log_odds(alike, ALIKE_CLIP)
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), np.float32)
 
 

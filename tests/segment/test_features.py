@@ -17,8 +17,10 @@ from remover.segment.features import (
     STRIDE,
     Lite0,
     dense,
+    fast_dtype,
     network,
     one_thread,
+    with_one,
 )
 from remover.types import Size
 
@@ -32,7 +34,7 @@ def picture(height: int, width: int) -> np.ndarray:
 def test_the_features_are_those_of_the_package_that_the_weights_come_from():
     """Means of absolute values of its own network with batch norms, in full precision."""
     pixels = torch.from_numpy(picture(64, 96)).permute(2, 0, 1)[None].float()
-    taps = network().run((pixels - 127) / 128, dense=False)
+    taps = Lite0(weights.asset(ASSET)).run((pixels - 127) / 128, dense=False)
     assert [tuple(tap.shape[1:]) for tap in taps] == [
         (40, 8, 12),
         (80, 4, 6),
@@ -63,6 +65,41 @@ def test_the_dense_network_keeps_the_grid_of_eight_pixels():
     cells = dense(taps)
     assert cells.shape == (8, 12, sum(CHANNELS))
     assert torch.allclose(cells.square().sum(2), torch.full((8, 12), 4.0), atol=1e-4)
+
+
+def test_heads_get_the_descriptors_and_a_one():
+    taps = network()(picture(64, 96))
+    assert torch.equal(with_one(taps)[..., :-1], dense(taps))
+    assert torch.equal(with_one(taps)[..., -1], torch.ones(8, 12))
+
+
+def test_sixteen_bits_see_what_single_precision_sees():
+    """Noise is what could be told apart least; the channels of a cell are of length one there."""
+    state = weights.asset(ASSET)
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    exact, rough = (dense(Lite0(state, dtype=d)(pixels)) for d in (torch.float32, torch.bfloat16))
+    assert rough.dtype == torch.float32
+    likeness = (exact * rough).sum(2) / 4
+    assert 0.995 < float(likeness.min()) < 1
+
+
+@pytest.mark.parametrize(
+    ("found", "dtype"),
+    [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True, "avx512_bf16": False}, torch.bfloat16),
+        ({"avx512_bf16": False, "avx2": True}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_sixteen_bits_are_used_where_the_processor_has_them(monkeypatch, found, dtype):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    assert fast_dtype() == dtype
+
+
+def test_a_pytorch_that_does_not_tell_is_taken_to_have_none(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert fast_dtype() == torch.float32
 
 
 def test_the_dense_network_follows_shifts_of_whole_cells():

@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from remover.errors import InputError, UsageError
 from remover.progress import Silent
 from remover.segment import MaskStore, segment
+from remover.segment.cost import builtin_cost
 from remover.segment.crop import Crop
 from remover.segment.judgement import UNSURE
+from remover.segment.look import SURE
+from remover.segment.refine import keep_parts
 from remover.segment.run import ranges
-from remover.segment.tracker import is_cut_off, trust_in_size
+from remover.segment.tracker import OPEN, decide, is_cut_off, trust_in_size
 from remover.types import MaskPrompt, PointPrompt, Rect, Shot, Size
 
 HEIGHT, WIDTH = 120, 180
@@ -122,6 +125,12 @@ def test_a_box_in_the_middle_is_followed_both_ways_in_bounded_memory(tmp_path):
     assert mean_overlap(scene, maps) > 0.8
 
 
+def test_the_cost_counts_what_was_followed(tmp_path):
+    scene = Scene([line((40, 60), (110, 70), 12)])
+    _, made = run(scene, [scene.box(5)], tmp_path)
+    assert made.cost == builtin_cost(1, 11)
+
+
 def test_a_click_finds_its_object(tmp_path):
     scene = Scene([line((40, 50), (120, 70), 12)])
     maps, _ = run(scene, [PointPrompt("click", 0, 1, point=(42.0, 52.0))], tmp_path)
@@ -198,6 +207,13 @@ def test_a_small_object_that_jumps_is_not_cut_off_by_its_crop(tmp_path):
     assert account.lost == ()
 
 
+@given(odds=st.floats(OPEN, 20), alike=st.floats(0, 1), sign=st.sampled_from([-1, 1]))
+def test_cells_that_are_settled_without_like_cells_stay_on_their_side(odds, alike, sign):
+    one = sign * np.full((1, 1), odds, np.float32)
+    soft = decide(one, np.full((1, 1), alike, np.float32))
+    assert sign * (soft[0, 0] - 0.5) > SURE
+
+
 @given(share=st.floats(0.031, 3), is_at_border=st.booleans())
 def test_what_is_left_of_an_object_that_went_is_not_trusted(share, is_at_border):
     """It is often a piece of the place, so that its look says nothing."""
@@ -225,6 +241,19 @@ def test_a_mask_is_cut_off_at_edges_that_are_none_of_the_picture(place, rect, is
     soft = np.zeros((4, 4), np.float32)
     soft[place] = 0.9
     assert is_cut_off(soft, Crop(rect, Size(32, 32)), Size(48, 48)) == is_cut
+
+
+@pytest.mark.parametrize(("score", "is_kept"), [(0.9, True), (0.45, True), (0.35, False)])
+def test_a_part_from_nowhere_needs_a_look_like_the_objects(score, is_kept):
+    soft = np.zeros((20, 40), np.float32)
+    soft[5:15, 5:15] = soft[8:12, 30:34] = 0.9
+    expected = soft.copy()
+    expected[:, 20:] = 0
+    look = np.where(soft > 0.5, np.float32(0.8), np.float32(-1))
+    look[8:12, 30:34] = score
+    kept = keep_parts(soft, expected, look)
+    assert (kept[9, 31] > 0.5) == is_kept
+    assert np.array_equal(kept[:, :20], soft[:, :20])
 
 
 def test_a_short_gap_is_closed(tmp_path):
