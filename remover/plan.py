@@ -156,7 +156,7 @@ def make_plan(
         span: The frames whose masks are known; others are never looked at.
         bytes_per_sample: 1 or 2.
         budget_bytes: Memory for the pictures of a window and its context.
-        tracking: What the tracker takes that makes the masks; it is gone before the fill begins.
+        tracking: What the tracker takes that makes the masks, before the fill begins.
         painting: How a network paints; its windows are the fill's.
     """
     around = [0 if b is None else _area(b.grown(MARGIN, size)) for b in boxes]
@@ -186,7 +186,7 @@ def make_plan(
         windows=windows,
         hole_frames=len(holes),
         hole_share=sum(holes) / len(holes) / (size.height * size.width) if holes else 0.0,
-        memory_bytes=PROCESS_BYTES + max(filling, tracking.memory_bytes),
+        memory_bytes=PROCESS_BYTES + max(filling + tracking.kept_bytes, tracking.memory_bytes),
         seconds=_sum(parts),
         painting=painting,
     )

@@ -370,6 +370,8 @@ class Cost:
     """On two cores of a small server; None where that is not known."""
     memory_bytes: int = 0
     """At its peak, beside the process as it is without it."""
+    kept_bytes: int = 0
+    """What of it is still held when this part is over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,3 +115,9 @@ def test_a_plan_counts_the_tracker():
     assert slow.seconds == plain.seconds + 80
     assert plain.memory_bytes < 1_000_000_000 < 3_000_000_000 < slow.memory_bytes
     assert planned(Cost(None, 1)).seconds is None
+
+
+def test_what_a_tracker_keeps_is_held_beside_the_fill():
+    plain = planned(Cost()).memory_bytes
+    assert planned(Cost(1.0, 10_000, 10_000)).memory_bytes == plain + 10_000
+    assert planned(Cost(1.0, 3 * plain, 10_000)).memory_bytes > 3 * plain

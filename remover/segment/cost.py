@@ -35,6 +35,9 @@ on processors without arithmetic in 16 bits."""
 BUILTIN_MEMORY_BYTES = 650_000_000
 """PyTorch, weights, activations and pictures."""
 
+BUILTIN_KEPT_BYTES = 250_000_000
+"""What of it PyTorch does not give back before the process ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Network:
@@ -76,4 +79,5 @@ def builtin_cost(num_prompted: int, num_steps: int) -> Cost:
     if num_prompted == 0:
         return Cost()
     seconds = BUILTIN_LOAD_SECONDS + BUILTIN_FIRST_SECONDS * num_prompted
-    return Cost(seconds + BUILTIN_STEP_SECONDS * num_steps, BUILTIN_MEMORY_BYTES)
+    seconds += BUILTIN_STEP_SECONDS * num_steps
+    return Cost(seconds, BUILTIN_MEMORY_BYTES, BUILTIN_KEPT_BYTES)

@@ -98,6 +98,7 @@ def _segmentation(judgement: Judgement, account: Mapping[str, Any]) -> Segmentat
         cost=Cost(
             sum(times) if len(times) == len(costs) else None,
             max(cost.memory_bytes for cost in costs),
+            max(cost.kept_bytes for cost in costs),
         ),
     )
 
