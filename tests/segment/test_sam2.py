@@ -203,12 +203,11 @@ def test_other_files_are_not_opened(content, tmp_path, capsys):
 
 
 @pytest.fixture
-def track(network, sizes, tmp_path, monkeypatch):  # noqa: ARG001 - `tiny` is small
+def track(network, sizes, tmp_path):  # noqa: ARG001 - `tiny` is small
     """A function that tracks and returns the label maps and the account.
 
-    Logits of random weights lie around 0, so a wider cut would take the whole picture.
+    Logits of random weights lie around 0, so growth would take the whole picture.
     """
-    monkeypatch.setattr("remover.segment.follow.UNSURE_LEVEL", 0.5)
     path = tmp_path / "weights.pt"
     torch.save({"model": network.predictor.state_dict()}, path)
 
@@ -216,7 +215,9 @@ def track(network, sizes, tmp_path, monkeypatch):  # noqa: ARG001 - `tiny` is sm
         shots = shots or [Shot(0, pictures.num_frames)]
         with MaskStore(tmp_path, SIZE, pictures.num_frames) as store:
             chosen = Sam2("tiny", path, "cpu")
-            done = segment(pictures, prompts, shots, store, tracker=chosen, progress=Silent())
+            done = segment(
+                pictures, prompts, shots, store, tracker=chosen, progress=Silent(), grow=False
+            )
             return [store.get(i) for i in range(pictures.num_frames)], done
 
     return run
