@@ -322,13 +322,13 @@ class Played:
 
     size = Size(90, 140)
 
-    def __init__(self, there, back):
-        self.there, self.back = there, back
+    def __init__(self, there, back, doubt=-0.4):
+        self.there, self.back, self.doubt = there, back, doubt
         self.asked = []
 
     def found(self, iou, row):
         logits = torch.full((1, 1, 32, 32), -5.0)
-        logits[..., row - 3 : row + 7, 7:19] = -0.4  # 40 % are inside
+        logits[..., row - 3 : row + 7, 7:19] = self.doubt  # -0.4: 40 % are inside
         logits[..., row : row + 4, 10:16] = 5.0
         return Found(logits, -1.0 if iou is None else 3.0, iou or 0.0)
 
@@ -351,14 +351,14 @@ class Played:
 def played(monkeypatch, tmp_path):
     """A function that follows with a script; gives rows of masks, the judgement and the script."""
 
-    def run(there, back, prompted=0, first=0):
+    def run(there, back, prompted=0, first=0, doubt=-0.4, *, grow=True):
         num_frames = first + len(there)
-        bank = Played(there, back)
+        bank = Played(there, back, doubt)
         monkeypatch.setattr("remover.segment.follow.Bank", lambda *_: bank)
         judgement = Judgement.begun(num_frames, {})
         task = Task(Shot(first, num_frames), {1: {first + prompted: Hints(boxes=(BOX,))}})
         with MaskStore(tmp_path, SIZE, num_frames) as store:
-            follow(None, Noise(num_frames), [task], store, judgement, Silent())
+            follow(None, Noise(num_frames), [task], store, judgement, Silent(), grow=grow)
             boxes = [store.box(i) for i in range(first, num_frames)]
         rows = [box and (box.top + box.bottom) // 2 for box in boxes]
         bank.heights = [box and box.size.height for box in boxes]
@@ -398,11 +398,22 @@ def test_on_the_way_back_the_other_side_is_before(played):
     assert bank.asked == [([3, 4], [0, 1, 2], False)]
 
 
-def test_unsure_masks_are_cut_wider(played):
-    _, _, bank = played([1.0, 0.9, 0.2, 0.9, 0.2, 0.2], [0.1] * 6)
-    sure, unsure = bank.heights[0], bank.heights[2]
-    assert unsure >= sure + 10  # two pixels of the logits on each side
-    assert bank.heights == [sure, sure, unsure, sure, unsure, unsure]
+def test_masks_are_widened_where_places_are_unsure_however_sure_the_frame_is(played):
+    there, back = [1.0, 0.9, 0.2, 0.9, 0.2, 0.2], [0.1] * 6
+    _, _, bank = played(there, back, grow=False)
+    tracked = bank.heights
+    assert tracked == [tracked[0]] * 6
+    _, _, bank = played(there, back)
+    assert bank.heights[0] == tracked[0], "nothing grows where one pointed"
+    assert bank.heights[1:] == [bank.heights[1]] * 5
+    assert bank.heights[1] >= tracked[0] + 10  # three pixels of the logits on each side
+
+
+def test_masks_are_not_widened_where_every_place_is_sure(played):
+    there, back = [1.0, 0.9, 0.2, 0.9, 0.2, 0.2], [0.1] * 6
+    _, _, tracked = played(there, back, doubt=-5.0, grow=False)
+    _, _, grown = played(there, back, doubt=-5.0)
+    assert grown.heights == tracked.heights
 
 
 def test_what_never_gets_sure_again_is_left_as_it_is(played):
