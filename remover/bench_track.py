@@ -1,4 +1,8 @@
-"""How well and how fast the built-in tracker follows objects whose true masks are known."""
+"""How well and how fast the built-in tracker follows objects whose true masks are known.
+
+Everything is followed twice: J and F are those of the masks as tracked, recall and area those of
+the masks that a removal takes.
+"""
 
 import json
 import tomllib
@@ -65,9 +69,9 @@ class Followed:
     first: float
     """J on the prompted frame."""
     recall: float
-    """Share of the object that is under the widened mask."""
+    """Share of the object that is under the mask for a removal, with the default growth."""
     area: float
-    """Area of the widened masks, as a multiple of the object's."""
+    """Area of those masks, as a multiple of the object's."""
     wrong: int
     """Frames with J under ``WRONG``."""
     wrong_flagged: int
@@ -75,7 +79,7 @@ class Followed:
     """Frames with J of ``RIGHT`` or more."""
     right_flagged: int
     frames_per_second: float
-    """Of everything, decoding counted."""
+    """Of everything for a removal, decoding counted."""
 
 
 def clips(folder: Path) -> list[Clip]:
@@ -132,19 +136,31 @@ def follow(clip: Clip, prompt: str) -> Followed:
         true = list(_masks(clip.masks, info, count, work))
         visible = (i for i, mask in enumerate(true) if mask.any())
         begun = next(visible) if clip.frame is None else clip.frame
-        with MaskStore(work, info.size, count) as store:
+        given = _prompt(clip, true[begun], begun, prompt)
+        with (
+            MaskStore(work, info.size, count, name="tracked.bin") as tracked,
+            MaskStore(work, info.size, count, name="removed.bin") as removed,
+        ):
+            _segment(pictures, given, clip, tracked, grow=False)
             start = monotonic()
-            made = _segment(pictures, _prompt(clip, true[begun], begun, prompt), clip, store)
+            made = _segment(pictures, given, clip, removed, grow=True)
             seconds = monotonic() - start
-            return _score(clip.name, prompt, true, begun, store, made, seconds)
+            return _score(clip.name, prompt, true, begun, tracked, removed, made, seconds)
 
 
 def _segment(
-    pictures: Pictures, prompt: PointPrompt | MaskPrompt, clip: Clip, store: MaskStore
+    pictures: Pictures,
+    prompt: PointPrompt | MaskPrompt,
+    clip: Clip,
+    store: MaskStore,
+    *,
+    grow: bool,
 ) -> Segmentation:
     edges = (0, *clip.cuts, store.num_frames)
     shots = [Shot(*ends) for ends in pairwise(edges)]
-    return segment(pictures, [prompt], shots, store, tracker="builtin", progress=Silent())
+    return segment(
+        pictures, [prompt], shots, store, tracker="builtin", progress=Silent(), grow=grow
+    )
 
 
 def _masks(path: Path, info: VideoInfo, count: int, work: Path) -> Iterator[Mask]:
@@ -180,14 +196,15 @@ def _score(
     prompt: str,
     true: Sequence[Mask],
     begun: int,
-    store: MaskStore,
+    tracked: MaskStore,
+    removed: MaskStore,
     made: Segmentation,
     seconds: float,
 ) -> Followed:
-    """Hold the masks in a store against the truth."""
-    pairs = [(store.mask(i), mask) for i, mask in enumerate(true)]
+    """Hold masks as tracked, and those for a removal, against the truth."""
+    pairs = [(tracked.mask(i), mask) for i, mask in enumerate(true)]
     overlaps = np.array([region_similarity(mask, other) for mask, other in pairs])
-    widened = [dilate(mask, GROWTH_TRACKED) for mask, _ in pairs]
+    widened = [dilate(removed.mask(i), GROWTH_TRACKED) for i in range(len(true))]
     covered = [
         float((wide & mask).sum() / mask.sum())
         for wide, mask in zip(widened, true, strict=True)

@@ -58,6 +58,7 @@ def mask_key(
     # Of plates only the frames matter here: they too are looked at, and so need masks.
     told = [_told(p) if p.is_target or p.is_tracked else p.kind + p.text for p in prompts]
     found["the prompts"] = "; ".join(told)
+    found["the growth"] = "none" if options.dilate == 0 else "where masks are unsure"
     found |= {f"the version of {name}": version for name, version in versions().items()}
     return found | _options(options, IN_MASKS)
 

@@ -86,6 +86,7 @@ def make_masks(
             tracker=trackers,
             progress=progress,
             facts=facts,
+            grow=options.dilate != 0,
         )
         of_given = {prompt.object_id: "mask" for prompt in given}
         result = Masks(

@@ -4,7 +4,6 @@ Legend: ``S`` side of the network's square input, ``s = S / 4`` side of its mask
 counted from the first of the shot.
 """
 
-import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -304,15 +303,19 @@ class Bank:
         return mask
 
 
-def to_mask(logits: torch.Tensor, size: Size, *, level: float = 0.5) -> Mask:
-    """The mask (H, W) of logits (1, 1, s, s), with small holes filled.
+def to_mask(logits: torch.Tensor, size: Size) -> Mask:
+    """The mask (H, W) of logits (1, 1, s, s), with small holes filled."""
+    return np.asarray(_at(logits, size).numpy() > 0)
 
-    ``level`` is the probability, 0 to 1, above which a pixel is inside.
-    """
-    values = logits[0, 0].float().cpu().numpy()
-    filled = torch.from_numpy(fill_holes(values))[None, None]
-    wide = torch.nn.functional.interpolate(filled, size=tuple(size), mode="bilinear")
-    return np.asarray(wide[0, 0].numpy() > math.log(level / (1 - level)))
+
+def to_soft(logits: torch.Tensor, size: Size) -> npt.NDArray[np.float32]:
+    """The probability (h, w) that a pixel is inside, of logits (1, 1, s, s), as of ``to_mask``."""
+    return np.asarray(torch.sigmoid(_at(logits, size)).numpy(), np.float32)
+
+
+def _at(logits: torch.Tensor, size: Size) -> torch.Tensor:
+    filled = torch.from_numpy(fill_holes(logits[0, 0].float().cpu().numpy()))[None, None]
+    return torch.nn.functional.interpolate(filled, size=tuple(size), mode="bilinear")[0, 0]
 
 
 def fill_holes(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

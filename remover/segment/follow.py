@@ -12,19 +12,21 @@ B was unsure, it comes back once from where it is sure again (``again.py``).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from remover.progress import Progress
 from remover.segment.again import Look, Span, Waiting, join, packed, spoken
-from remover.segment.bank import Bank, Found, to_mask
+from remover.segment.bank import Bank, Found, to_mask, to_soft
 from remover.segment.choose import UPSTREAM, Style
 from remover.segment.hints import Hints, nothing_found, start_frame
 from remover.segment.judgement import UNSURE, Judgement
-from remover.segment.propagate import UNSURE_LEVEL
+from remover.segment.refine import enlarge
 from remover.segment.sam2 import Network
 from remover.segment.store import MaskStore, add
+from remover.segment.walk import work_size
+from remover.segment.widen import doubtful, with_clicks
 from remover.types import Mask, Pictures, Shot
 
 BORDER = 0.01
@@ -59,6 +61,8 @@ def follow(
     judgement: Judgement,
     progress: Progress,
     style: Style = UPSTREAM,
+    *,
+    grow: bool = True,
 ) -> None:
     """Write the masks of every object on every frame of its shot into ``store``.
 
@@ -71,6 +75,7 @@ def follow(
             that it counts as done are passed over. It is saved with the store after each.
         progress: Where to say how far it is.
         style: How the network is driven.
+        grow: Whether masks are widened where the network is unsure; if not, they stay as tracked.
 
     Raises:
         InputError: Nothing is found where the user pointed, or an object has only points to avoid.
@@ -80,7 +85,7 @@ def follow(
         if judgement.passes_over():
             progress.skip(num_pictures(task))
             continue
-        _ShotRun(network, pictures, task, store, judgement, progress, style).run()
+        _ShotRun(network, pictures, task, store, judgement, progress, style, grow=grow).run()
         judgement.finish(store)
 
 
@@ -96,6 +101,8 @@ class _ShotRun:
         judgement: Judgement,
         progress: Progress,
         style: Style,
+        *,
+        grow: bool,
     ) -> None:
         self._task = task
         self._shot = task.shot
@@ -104,6 +111,7 @@ class _ShotRun:
         self._store = store
         self._judgement = judgement
         self._progress = progress
+        self._grow = grow
         self._borders: dict[int, Border] = {}
         self._again: dict[int, list[int]] = {}
         self._better: dict[int, int] = {}
@@ -164,9 +172,20 @@ class _ShotRun:
             start = self._bank.step(number, frame + 1 - self._shot.start)
             self._borders[number] = Border(self._mask(start))
         border = self._borders.setdefault(number, Border())
-        return border.judged(
-            found, self._mask(found), is_prompted=frame in self._task.objects[number]
-        )
+        hints = self._task.objects[number].get(frame)
+        mask = self._mask(found)
+        look = border.judged(found, mask, is_prompted=hints is not None)
+        if hints is None:
+            return self._widened(look, found)
+        return replace(look, bits=packed(with_clicks(mask, hints, self._store.size)))
+
+    def _widened(self, look: Look, found: Found) -> Look:
+        """What is written of a frame that nobody pointed at."""
+        if look.bits is None or not self._grow:
+            return look
+        more = doubtful(to_soft(found.logits, work_size(self._store.size)))
+        size = self._store.size
+        return replace(look, bits=packed(look.mask(size) | enlarge(more.astype(np.float32), size)))
 
     def _track_again(self, waiting: Waiting, number: int, span: Span, *, backward: bool) -> None:
         """Track an object through an unsure span from its other side; the better part is kept."""
@@ -174,7 +193,7 @@ class _ShotRun:
         frames = span.unsure[::-1]
         border = Border(waiting.look(span.sure[0], number).mask(self._store.size))
         back = [
-            border.judged(found, self._mask(found), is_prompted=False)
+            self._widened(border.judged(found, self._mask(found), is_prompted=False), found)
             for found in self._bank.again(
                 number,
                 [frame - shift for frame in frames],
@@ -208,8 +227,7 @@ class _ShotRun:
     def _mask(self, found: Found) -> Mask:
         if found.score <= 0:
             return np.zeros(self._store.size, np.bool_)
-        level = 0.5 if confidence(found) >= UNSURE else UNSURE_LEVEL
-        return to_mask(found.logits, self._store.size, level=level)
+        return to_mask(found.logits, self._store.size)
 
 
 class Border:

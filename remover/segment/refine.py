@@ -95,10 +95,10 @@ def keep_parts(soft: Float, expected: Float, score: Float) -> Float:
     return np.where(is_bad[parts], np.minimum(soft, np.float32(0.3)), soft)
 
 
-def enlarge(soft: npt.NDArray[np.generic], size: Size, *, level: float = 0.5) -> Mask:
-    """The full-size mask (H, W) of a soft one (h, w): smooth edges at ``level``."""
+def enlarge(soft: npt.NDArray[np.generic], size: Size) -> Mask:
+    """The full-size mask (H, W) of a soft one (h, w), with smooth edges."""
     wide = np.asarray(soft, np.float32)
     method = cv2.INTER_CUBIC if size.height >= soft.shape[0] else cv2.INTER_AREA
     if wide.shape != tuple(size):
         wide = np.asarray(cv2.resize(wide, (size.width, size.height), interpolation=method))
-    return np.asarray(wide > level)
+    return np.asarray(wide > 0.5)

@@ -40,6 +40,7 @@ def segment(
     tracker: Choice | Mapping[int, Choice],
     progress: Progress,
     facts: Mapping[str, Any] | None = None,
+    grow: bool = True,
 ) -> Segmentation:
     """Write the masks of every prompted object, on every frame of the shots, into ``store``.
 
@@ -54,6 +55,8 @@ def segment(
             ``Sam2`` is loaded and follows objects. One for all objects, or one by object id.
         progress: Where to say how far it is.
         facts: What an earlier run with the same arguments saved in ``store``, to go on with it.
+        grow: Whether tracked masks are made ready for a removal: steadied, and widened where they
+            are unsure. If not, they are as tracked, to be scored.
 
     Raises:
         InputError: Nothing is found where the user pointed.
@@ -73,7 +76,7 @@ def segment(
             if choice == "none":
                 one = _move_boxes(pictures, own, shots, store, progress)
             else:
-                one = _follow(pictures, own, shots, store, judgement, progress, choice)
+                one = _follow(pictures, own, shots, store, judgement, progress, choice, grow=grow)
             made |= dict.fromkeys((prompt.object_id for prompt in own), one)
         _restore_user_masks(prompts, shots, store)
         judgement.account = {str(number): asdict(made[number]) for number in sorted(made)}
@@ -120,6 +123,8 @@ def _follow(
     judgement: Judgement,
     progress: Progress,
     tracker: Choice,
+    *,
+    grow: bool,
 ) -> _Made:
     """Follow objects with one tracker, and look for them where nobody pointed."""
     size = pictures.size if isinstance(tracker, Sam2) else work_size(pictures.size)
@@ -132,7 +137,7 @@ def _follow(
         for object_id, by_frame in objects.items()
         for shot in shots
     ]
-    engine = _engine(pictures, store, judgement, progress, tracker)
+    engine = _engine(pictures, store, judgement, progress, tracker, grow=grow)
     met_work = [task for task in work if task[2]]
     engine.track(met_work)
     again = judgement.known_search()
@@ -167,6 +172,8 @@ def _engine(
     judgement: Judgement,
     progress: Progress,
     tracker: Choice,
+    *,
+    grow: bool,
 ) -> _Engine:
     """The tracker that was chosen, ready; PyTorch is loaded here and nowhere above."""
     from remover.segment.propagate import ShotTrack, num_steps
@@ -177,7 +184,7 @@ def _engine(
             if judgement.passes_over():
                 progress.skip(num_steps(shot, met))
                 continue
-            ShotTrack(pictures, shot, object_id, met, store, judgement, progress).run()
+            ShotTrack(pictures, shot, object_id, met, store, judgement, progress, grow=grow).run()
             judgement.finish(store)
 
     def cost(work: Sequence[Work]) -> Cost:
@@ -201,7 +208,8 @@ def _engine(
 
     def track_with_sam2(work: Sequence[Work]) -> None:
         with _naming_memory(replace(tracker, size=size)):
-            follow(network, pictures, tasks_of(work), store, judgement, progress, tracker.style)
+            tasks, style = tasks_of(work), tracker.style
+            follow(network, pictures, tasks, store, judgement, progress, style, grow=grow)
 
     def cost_of(work: Sequence[Work]) -> Cost:
         looks = [(num_pictures(task), len(task.objects)) for task in tasks_of(work)]

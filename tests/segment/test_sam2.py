@@ -18,6 +18,7 @@ from remover.progress import Silent
 from remover.segment import MaskStore, Sam2, sam2, segment
 from remover.segment.bank import Bank, Found, Frames, fill_holes, to_mask
 from remover.segment.cost import sam2_cost
+from remover.segment.cut import discs
 from remover.segment.follow import confidence
 from remover.segment.hints import Hints
 from remover.types import MaskPrompt, PointPrompt, Shot, Size
@@ -203,20 +204,21 @@ def test_other_files_are_not_opened(content, tmp_path, capsys):
 
 
 @pytest.fixture
-def track(network, sizes, tmp_path, monkeypatch):  # noqa: ARG001 - `tiny` is small
+def track(network, sizes, tmp_path):  # noqa: ARG001 - `tiny` is small
     """A function that tracks and returns the label maps and the account.
 
-    Logits of random weights lie around 0, so a wider cut would take the whole picture.
+    Logits of random weights lie around 0, so growth would take the whole picture.
     """
-    monkeypatch.setattr("remover.segment.follow.UNSURE_LEVEL", 0.5)
     path = tmp_path / "weights.pt"
     torch.save({"model": network.predictor.state_dict()}, path)
 
-    def run(pictures, prompts, shots=None):
+    def run(pictures, prompts, shots=None, *, grow=False):
         shots = shots or [Shot(0, pictures.num_frames)]
         with MaskStore(tmp_path, SIZE, pictures.num_frames) as store:
             chosen = Sam2("tiny", path, "cpu")
-            done = segment(pictures, prompts, shots, store, tracker=chosen, progress=Silent())
+            done = segment(
+                pictures, prompts, shots, store, tracker=chosen, progress=Silent(), grow=grow
+            )
             return [store.get(i) for i in range(pictures.num_frames)], done
 
     return run
@@ -261,6 +263,21 @@ def test_what_is_tracked_is_what_the_memory_gives(track, network):
     for backward, frame in ((False, 3), (False, 4), (False, 5), (True, 2), (True, 1), (True, 0)):
         mask = to_mask(bank.step(1, frame, backward=backward).logits, SIZE)
         np.testing.assert_array_equal(labels[frame] == 1, mask)
+
+
+def test_growth_holds_what_was_tracked_and_leaves_prompted_frames_alone(track):
+    prompts = [box_on(1), MaskPrompt(3, 1, np.tri(*SIZE, dtype=bool))]
+    tracked, _ = track(Noise(5), prompts)
+    grown, _ = track(Noise(5), prompts, grow=True)
+    for index in (1, 3):
+        np.testing.assert_array_equal(grown[index], tracked[index])
+    assert all((one >= other).all() for one, other in zip(grown, tracked, strict=True))
+    assert any((one > other).any() for one, other in zip(grown, tracked, strict=True))
+
+
+def test_the_disc_of_a_click_is_always_in_its_mask(track):
+    maps, _ = track(Noise(3), [point_on("click", 1, (20.0, 70.0))])
+    assert (maps[1] == 1)[discs([(20.0, 70.0)], SIZE)].all()
 
 
 def test_a_click_mends_what_was_tracked_and_conditions_the_rest(track):

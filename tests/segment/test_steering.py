@@ -198,13 +198,11 @@ def test_tracking_again_leaves_no_trace(bank_of, style):
 def masks_of(network, make_clip, tmp_path, monkeypatch):
     """A function that makes masks of a clip by the command's way; gives the report and PNGs."""
     monkeypatch.setitem(sam2.CONFIGS, "tiny", SMALL)
-    # Logits of random weights lie around 0, so a wider cut would take the whole picture.
-    monkeypatch.setattr("remover.segment.follow.UNSURE_LEVEL", 0.5)
     weights = tmp_path / "weights.pt"
     torch.save({"model": network.predictor.state_dict()}, weights)
     clip = make_clip(frames=6)
 
-    def run(name, *, tracker="sam2:tiny", **options):
+    def run(name, *, tracker="sam2:tiny", dilate=0, **options):
         report = remover.mask(
             clip.path,
             tmp_path / name,
@@ -212,6 +210,7 @@ def masks_of(network, make_clip, tmp_path, monkeypatch):
             tracker=tracker,
             sam2_weights=str(weights),
             device="cpu",
+            dilate=dilate,  # logits of random weights lie around 0: growth would take everything
             **options,
         )
         return report, [path.read_bytes() for path in sorted((tmp_path / name).iterdir())]
@@ -232,13 +231,18 @@ def test_styles_are_in_the_report_and_in_the_key_of_kept_masks(masks_of):
     _, same = masks_of("b", progress=Told())
     assert told.count(kept) == 1
     assert masks == same
+    masks_of("grown", dilate=1, progress=Told())
+    assert told.count(kept) == 1, "masks without any growth are others"
+    masks_of("wider", dilate=2, progress=Told())
+    assert told.count(kept) == 2
+    told.clear()
     refined, other = masks_of("c", sam2_refine=True, progress=Told())
-    assert told.count(kept) == 1
+    assert kept not in told
     assert other != masks
     for style in ({"sam2_motion": True}, {"sam2_memory": "gated"}):
         report, _ = masks_of("-".join(style), **style, progress=Told())
         assert report.options | style == report.options
-        assert told.count(kept) == 1
+        assert kept not in told
     assert refined.options["sam2_refine"] is True
     assert not any("changes nothing" in warning for warning in refined.warnings)
 
@@ -318,13 +322,13 @@ class Played:
 
     size = Size(90, 140)
 
-    def __init__(self, there, back):
-        self.there, self.back = there, back
+    def __init__(self, there, back, doubt=-0.4):
+        self.there, self.back, self.doubt = there, back, doubt
         self.asked = []
 
     def found(self, iou, row):
         logits = torch.full((1, 1, 32, 32), -5.0)
-        logits[..., row - 3 : row + 7, 7:19] = -0.4  # 40 % are inside
+        logits[..., row - 3 : row + 7, 7:19] = self.doubt  # -0.4: 40 % are inside
         logits[..., row : row + 4, 10:16] = 5.0
         return Found(logits, -1.0 if iou is None else 3.0, iou or 0.0)
 
@@ -347,14 +351,14 @@ class Played:
 def played(monkeypatch, tmp_path):
     """A function that follows with a script; gives rows of masks, the judgement and the script."""
 
-    def run(there, back, prompted=0, first=0):
+    def run(there, back, prompted=0, first=0, doubt=-0.4, *, grow=True):
         num_frames = first + len(there)
-        bank = Played(there, back)
+        bank = Played(there, back, doubt)
         monkeypatch.setattr("remover.segment.follow.Bank", lambda *_: bank)
         judgement = Judgement.begun(num_frames, {})
         task = Task(Shot(first, num_frames), {1: {first + prompted: Hints(boxes=(BOX,))}})
         with MaskStore(tmp_path, SIZE, num_frames) as store:
-            follow(None, Noise(num_frames), [task], store, judgement, Silent())
+            follow(None, Noise(num_frames), [task], store, judgement, Silent(), grow=grow)
             boxes = [store.box(i) for i in range(first, num_frames)]
         rows = [box and (box.top + box.bottom) // 2 for box in boxes]
         bank.heights = [box and box.size.height for box in boxes]
@@ -394,11 +398,22 @@ def test_on_the_way_back_the_other_side_is_before(played):
     assert bank.asked == [([3, 4], [0, 1, 2], False)]
 
 
-def test_unsure_masks_are_cut_wider(played):
-    _, _, bank = played([1.0, 0.9, 0.2, 0.9, 0.2, 0.2], [0.1] * 6)
-    sure, unsure = bank.heights[0], bank.heights[2]
-    assert unsure >= sure + 10  # two pixels of the logits on each side
-    assert bank.heights == [sure, sure, unsure, sure, unsure, unsure]
+def test_masks_are_widened_where_places_are_unsure_however_sure_the_frame_is(played):
+    there, back = [1.0, 0.9, 0.2, 0.9, 0.2, 0.2], [0.1] * 6
+    _, _, bank = played(there, back, grow=False)
+    tracked = bank.heights
+    assert tracked == [tracked[0]] * 6
+    _, _, bank = played(there, back)
+    assert bank.heights[0] == tracked[0], "nothing grows where one pointed"
+    assert bank.heights[1:] == [bank.heights[1]] * 5
+    assert bank.heights[1] >= tracked[0] + 10  # three pixels of the logits on each side
+
+
+def test_masks_are_not_widened_where_every_place_is_sure(played):
+    there, back = [1.0, 0.9, 0.2, 0.9, 0.2, 0.2], [0.1] * 6
+    _, _, tracked = played(there, back, doubt=-5.0, grow=False)
+    _, _, grown = played(there, back, doubt=-5.0)
+    assert grown.heights == tracked.heights
 
 
 def test_what_never_gets_sure_again_is_left_as_it_is(played):

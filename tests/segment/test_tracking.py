@@ -13,6 +13,7 @@ from remover.progress import Silent
 from remover.segment import MaskStore, segment
 from remover.segment.cost import builtin_cost
 from remover.segment.crop import Crop
+from remover.segment.cut import discs
 from remover.segment.judgement import UNSURE
 from remover.segment.look import SURE
 from remover.segment.refine import keep_parts
@@ -85,7 +86,7 @@ def line(start, end, frames: int) -> np.ndarray:
     return np.linspace(start, end, frames)
 
 
-def run(pictures, prompts, folder, *, shots=None, tracker="builtin"):
+def run(pictures, prompts, folder, *, shots=None, tracker="builtin", grow=True):
     """The label maps and the account of a run."""
     with MaskStore(folder, pictures.size, pictures.num_frames) as store:
         account = segment(
@@ -95,6 +96,7 @@ def run(pictures, prompts, folder, *, shots=None, tracker="builtin"):
             store,
             tracker=tracker,
             progress=Silent(),
+            grow=grow,
         )
         assert {file.stem for file in folder.iterdir()} == {store.path.stem}
         return [store.get(index) for index in range(pictures.num_frames)], account
@@ -144,6 +146,42 @@ def test_a_mask_is_kept_as_it_was_given(tmp_path):
     maps, _ = run(scene, [MaskPrompt(3, 1, mask)], tmp_path)
     np.testing.assert_array_equal(maps[3] == 1, mask)
     assert overlap(maps[10] == 1, scene.mask(10)) > 0.6
+
+
+def test_growth_holds_the_mask_as_tracked_and_leaves_a_users_mask_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("remover.segment.widen.BREADTH", 1)  # every rim is unsure
+    scene = Scene([line((40, 50), (120, 70), 12)])
+    mask = scene.mask(5)
+    mask[::3] = False
+    tracked, _ = run(scene, [MaskPrompt(5, 1, mask)], tmp_path, grow=False)
+    grown, _ = run(scene, [MaskPrompt(5, 1, mask)], tmp_path)
+    np.testing.assert_array_equal(grown[5] == 1, mask)
+    assert all((one >= other).all() for one, other in zip(grown, tracked, strict=True))
+    assert all((grown[i] > tracked[i]).any() for i in (2, 4, 6, 9))
+
+
+@pytest.mark.parametrize("grow", [False, True])
+def test_the_disc_of_a_click_is_always_in_its_mask(tmp_path, grow):
+    """Also where the click is beside the object, or mends a mask on a later frame."""
+    scene = Scene([line((40, 50), (80, 70), 8)])
+    clicks = [(0, (42.0, 52.0)), (0, (90.0, 20.0)), (5, (130.0, 100.0))]
+    prompts = [PointPrompt("click", frame, 1, point=point) for frame, point in clicks]
+    maps, _ = run(scene, prompts, tmp_path, grow=grow)
+    for frame, point in clicks:
+        assert (maps[frame] == 1)[discs([point], scene.size)].all()
+
+
+def test_masks_are_the_same_with_another_shot_beside_them(tmp_path):
+    """Nothing is filled in over a cut, though the same thing is on both sides."""
+    path = line((40, 40), (100, 60), 10)
+    one, two = Scene([path]), Scene([path[::-1]])
+    both, shots = Turned(one, two), [Shot(0, 10), Shot(10, 20)]
+    alone, _ = run(one, [one.box(0)], tmp_path)
+    again = two.box(0)
+    later = PointPrompt("box", 10, 1, box=again.box)
+    maps, _ = run(both, [one.box(0), later], tmp_path, shots=shots)
+    for index in range(10):
+        np.testing.assert_array_equal(maps[index], alone[index])
 
 
 def test_two_objects_keep_their_ids(tmp_path):
