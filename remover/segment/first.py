@@ -257,7 +257,7 @@ def _doubled(rect: Rect) -> tuple[float, float, float, float]:
 
 
 def _from_click(desk: _Desk, point: tuple[float, float], hints: Hints, avoided: Mask) -> _Found:
-    """The object around a click: of the masks that several boxes lead to, the most agreed on."""
+    """The object around a click: of the masks that several boxes lead to, the likeliest."""
     cut = cut_click(desk.small, point, hints.avoids, avoided)
     sure = discs([point], desk.size)
     boxes = [_around(cut)]
@@ -274,15 +274,14 @@ def _from_click(desk: _Desk, point: tuple[float, float], hints: Hints, avoided: 
         settled = _settled(desk, look_at(desk.picture, box), box, motion, cut, sure, avoided)
         part = part_with(settled.mask, sure)
         if part.any():
-            found.append(np.where(part, settled.soft, np.minimum(settled.soft, 0.4)))
+            soft = np.where(part, settled.soft, np.minimum(settled.soft, 0.4))
+            found.append(_Found(soft.astype(np.float32), settled.trust))
     if not found:
         return _Found(cut.astype(np.float32), SCRAPS_TRUST)
-    masks = [soft > 0.5 for soft in found]
-    support = [np.mean([_overlap(one, other) for other in masks]) for one in masks]
-    best = int(np.argmax(support))
-    likeness = float(support[best]) if len(found) > 1 else _overlap(masks[best], cut)
-    soft = found[best].astype(np.float32)
-    return _Found(soft, float(np.interp(likeness, AGREEMENT, CLICK_TRUST)))
+    support = [np.mean([_overlap(one.mask, other.mask) for other in found]) for one in found]
+    best = int(np.argmax([one.trust * share for one, share in zip(found, support, strict=True)]))
+    likeness = float(support[best]) if len(found) > 1 else _overlap(found[best].mask, cut)
+    return _Found(found[best].soft, float(np.interp(likeness, AGREEMENT, CLICK_TRUST)))
 
 
 def _moving_parts(motion: Motion, seed: Mask) -> Iterator[Mask]:
