@@ -6,9 +6,10 @@ and 1.6 GB at the peak, the process without it counted. The look of the other si
 operations of their encoders (285, 352, 638 and 1,812 billion multiplications and additions), their
 memory by weights and width. The rest is the same network at every size. No GPU was timed.
 
-The built-in tracker was measured there too, at 640x360 and 854x480; pictures are small to it, so
-that its figures hold for all sizes. Its memory grows over some hundred frames, to 870 MB with the
-process counted, and then no more: PyTorch keeps what it made for each size of crop.
+The built-in tracker was measured there too, its time at 854x480, its memory at 640x360. It looks at
+pictures of about these sizes whatever the video's, so the figures are taken for all sizes. Its memory
+grows over some hundred frames, to 870 MB with the process counted, and then no more: it is the crops'
+new sizes that cost, for which PyTorch and the allocator keep room.
 """
 
 from collections.abc import Mapping
@@ -28,9 +29,9 @@ BUILTIN_LOAD_SECONDS = 2.0
 BUILTIN_FIRST_SECONDS = 2.0
 """To find one object on a prompted frame, and to learn what it looks like."""
 
-BUILTIN_STEP_SECONDS = 0.12
-"""To follow one object from one frame to the next. It is half as much again in single precision,
-on processors without arithmetic in 16 bits."""
+BUILTIN_STEP_SECONDS = 0.18
+"""To follow one object from one frame to the next and to make its mask ready. Processors without
+arithmetic in 16 bits take longer."""
 
 BUILTIN_MEMORY_BYTES = 650_000_000
 """PyTorch, weights, activations and pictures."""

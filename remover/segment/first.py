@@ -1,9 +1,10 @@
 """From boxes, clicks, avoided points and a rough mask on one frame to the object's mask there.
 
-What is found is settled at half the work size, in steps: by motion against the background where the
-object moves, else by how unlike the background it looks together with GrabCut; GrabCut alone where
-that leaves scraps; at last the ellipse in the box. A click first gives several boxes, by motion, by
-what differs from the still background and by colour, and the mask that most of them lead to wins.
+What is found is settled at half the work size in several ways: by how unlike the background it looks,
+with GrabCut's opinion and without, and by motion against the background. They are brought together;
+GrabCut alone is taken where that leaves scraps, at last the ellipse in the box. A click first gives
+several boxes, by motion, by what differs from the still background and by colour, and the mask wins
+that is trusted and agreed on most.
 """
 
 from collections.abc import Iterator
@@ -286,7 +287,7 @@ def _from_click(desk: _Desk, point: tuple[float, float], hints: Hints, avoided: 
 
 def _moving_parts(motion: Motion, seed: Mask) -> Iterator[Mask]:
     """Connected parts that hold a click and move, at several levels."""
-    reach = cv2.dilate(seed.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    touched = cv2.dilate(seed.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     smooth = cv2.GaussianBlur(np.maximum(motion.apart, np.float32(-0.8)), (0, 0), 3)
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15))
     closed = [
@@ -294,7 +295,7 @@ def _moving_parts(motion: Motion, seed: Mask) -> Iterator[Mask]:
         for level in APART_LEVELS
     ]
     for moving in (*(motion.moving > level for level in MOVING_LEVELS), *closed):
-        part = part_with(np.asarray(moving), reach)
+        part = part_with(np.asarray(moving), touched)
         if part.any() and part.mean() < 0.5:
             yield part
 
