@@ -7,9 +7,9 @@ operations of their encoders (285, 352, 638 and 1,812 billion multiplications an
 memory by weights and width. The rest is the same network at every size. No GPU was timed.
 
 The built-in tracker was measured there too, its time at 854x480, its memory at 640x360. It looks at
-pictures of about these sizes whatever the video's, so the figures are taken for all sizes. Its memory
-grows over some hundred frames, to 870 MB with the process counted, and then no more: it is the crops'
-new sizes that cost, for which PyTorch and the allocator keep room.
+pictures of about these sizes whatever the video's, so the figures are taken for all. Its memory
+grows over some hundred frames, to 870 MB with the process counted, and then no more: it is the
+crops' new sizes that cost, for which PyTorch and the allocator keep room.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """From boxes, clicks, avoided points and a rough mask on one frame to the object's mask there.
 
-What is found is settled at half the work size in several ways: by how unlike the background it looks,
+What is found is settled at half the work size in several ways: by how unlike the background it is,
 with GrabCut's opinion and without, and by motion against the background. They are brought together;
 GrabCut alone is taken where that leaves scraps, at last the ellipse in the box. A click first gives
 several boxes, by motion, by what differs from the still background and by colour, and the mask wins
