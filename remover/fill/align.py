@@ -7,7 +7,7 @@ Matrices are 3x3 float64 and map column vectors (x, y, 1) of full-size pixels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -168,20 +168,38 @@ class Camera:
         return matrix if source <= target else np.asarray(np.linalg.inv(matrix), np.float64)
 
 
-def warp(frame: Frame, matrix: Matrix | None, rect: Rect) -> tuple[Float, npt.NDArray[np.bool_]]:
-    """See ``frame`` through ``matrix`` in the rectangle ``rect`` of the target.
+def warp(frame: Frame, matrix: Matrix | None, rect: Rect) -> Float:
+    """Levels (h, w, 3) of ``frame`` seen through ``matrix`` in a rectangle of the target.
 
-    Returns:
-        Levels (h, w, 3), and (h, w) where they may be copied: inside the source picture and
-        not touched by what is barred in it. ``matrix`` None stands for the identity.
+    ``matrix`` None stands for the identity.
     """
     if matrix is None:
-        return to_levels(frame.rgb[rect.slices]), frame.barred[rect.slices] == 0
+        return to_levels(frame.rgb[rect.slices])
+    return to_levels(cast(RGB, seen_through(frame.rgb, matrix, rect, cv2.INTER_CUBIC, None)))
+
+
+def visible(frame: Frame, matrix: Matrix | None, rect: Rect) -> npt.NDArray[np.bool_]:
+    """Where (h, w) that may be copied: in the source picture, and untouched by what is barred."""
+    if matrix is None:
+        return np.asarray(frame.barred[rect.slices] == 0)
+    return np.asarray(seen_through(frame.barred, matrix, rect, cv2.INTER_LINEAR, 255) == 0)
+
+
+def seen_through(
+    picture: npt.NDArray[Any], matrix: Matrix, rect: Rect, sampling: int, outside: int | None
+) -> npt.NDArray[Any]:
+    """The part ``rect`` of a picture seen through a homography.
+
+    Beyond its border it is ``outside``, or goes on with its last pixels where that is None.
+    """
     shift = np.array([[1.0, 0, -rect.left], [0, 1.0, -rect.top], [0, 0, 1.0]])
-    size = (rect.size.width, rect.size.height)
-    total = shift @ matrix
-    rgb = cv2.warpPerspective(
-        frame.rgb, total, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    return np.asarray(
+        cv2.warpPerspective(
+            picture,
+            shift @ matrix,
+            (rect.size.width, rect.size.height),
+            flags=sampling,
+            borderMode=cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT,
+            borderValue=outside or 0,
+        )
     )
-    hidden = cv2.warpPerspective(frame.barred, total, size, flags=cv2.INTER_LINEAR, borderValue=255)
-    return to_levels(cast(RGB, rgb)), np.asarray(hidden) == 0

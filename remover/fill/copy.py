@@ -5,22 +5,34 @@ target are mixed apart, each candidate by its nearness in time and by how well i
 the hole; then the two sides are joined, or the better one is taken where they contradict.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from remover.fill.align import Camera, warp
-from remover.fill.frames import Float, Frame
+from remover.fill.align import Camera, visible, warp
+from remover.fill.flow import Field
+from remover.fill.frames import Float, Frame, disk, largest, mean_level
 from remover.fill.seam import Known
+from remover.fill.trace import look, shows, trace
 from remover.types import Rect
 
 LADDER = (1, 2, 3, 4, 6, 9, 14, 22, 32)
 """Distances in time, in frames, at which candidates are taken first."""
 REACH = 32
 """Frames to either side that are searched for pixels still without a source."""
+FLOW_LADDER = (1, 2, 4, 8, 16)
+"""The same along dense motion."""
+SLACK = 2
+"""Pixels around those that the camera's motion brings in where dense motion is believed, too."""
+LEAST_NEW = 0.02
+"""Share of the pixels that still want sources which a candidate must show to be looked at."""
+LAYER_AGREES, LAYER_BOX = 12.0, 7
+"""Levels up to which both sides agree on a moving thing, and the box that is judged."""
+BEHIND = 0.05
+"""Weight of what lies behind such a thing."""
 ENOUGH = 3
 """Sources of one side after which more of that side are not looked at."""
 MARGIN = 28
@@ -69,12 +81,35 @@ class Side:
         weight = seen / (distance * (1 + (error / np.float32(ERROR_SCALE)) ** 2))
         weight = weight.astype(np.float32, copy=False)
         self.colour += levels * weight[..., None]
-        self.square += weight * levels.mean(axis=2) ** 2
+        self.square += weight * mean_level(levels) ** 2
         self.weight += weight
         self.error += weight * error
         self.count += seen & (error < MISFIT)
         np.minimum(self.nearest, distance, out=self.nearest, where=seen)
         np.minimum(self.best, error, out=self.best, where=seen)
+
+    @property
+    def levels(self) -> Float:
+        """(h, w, 3): weighted mean of the candidates."""
+        return np.asarray(self.colour / np.maximum(self.weight, 1e-12)[..., None], np.float32)
+
+    def weigh(self, where: Known, factor: float) -> None:
+        """Let the candidates count for more or less in some pixels (h, w); 0 forgets them."""
+        for total in (self.colour, self.square, self.weight, self.error):
+            total[where] *= np.float32(factor)
+        if factor == 0:
+            self.count[where] = 0
+            self.nearest[where] = self.best[where] = np.inf
+
+    def merge(self, other: "Side") -> None:
+        """Take all candidates of another side in."""
+        self.colour += other.colour
+        self.square += other.square
+        self.weight += other.weight
+        self.error += other.error
+        self.count += other.count
+        np.minimum(self.nearest, other.nearest, out=self.nearest)
+        np.minimum(self.best, other.best, out=self.best)
 
 
 def empty_side(height: int, width: int) -> Side:
@@ -97,49 +132,142 @@ class Copied:
     """(h, w): probability that the pixel is within 10 levels of the truth."""
 
 
-def copy_frame(
-    index: int,
-    truth: Float,
-    hole: Known,
-    anchor: Known,
-    rect: Rect,
-    camera: Camera,
-    near: Callable[[int], Frame | None],
-    far: Iterable[Frame],
-) -> Copied:
-    """Gather what other frames show of ``rect``, the hole and the pixels around it.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The region ``rect`` of a frame, with the hole that is to be found."""
 
-    Args:
-        index: The frame with the hole.
-        truth: (h, w, 3) levels of that frame in ``rect``.
-        hole: (h, w) pixels to find.
-        anchor: (h, w) pixels that candidates are judged on.
-        rect: Region of the frame.
-        camera: Motion of the shot.
-        near: Frame by index, None where it is not held.
-        far: Frames of the shot beyond the near ones, asked only for pixels no near one shows.
-    """
-    height, width = rect.size
-    before, after = empty_side(height, width), empty_side(height, width)
+    index: int
+    rect: Rect
+    truth: Float = field(repr=False)
+    """(h, w, 3) levels."""
+    hole: Known = field(repr=False)
+    anchor: Known = field(repr=False)
+    """(h, w): pixels that candidates are judged on."""
 
-    def consider(source: Frame) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where true pixels may come from."""
+
+    camera: Camera
+    near: Callable[[int], Frame | None] = field(repr=False)
+    """Frame by index, None where it is not held."""
+    far: Sequence[Frame] = field(repr=False)
+    """Frames of the shot beyond the near ones, asked only for pixels no near one shows."""
+    before: Mapping[int, Field] = field(repr=False)
+    """Dense motion of frames to the one before each."""
+    after: Mapping[int, Field] = field(repr=False)
+    """The same to the next one."""
+
+
+def copy_frame(target: Target, sources: Sources) -> Copied:
+    """Gather what other frames show of a target, its hole and the pixels around it."""
+    height, width = target.rect.size
+    still, moving = ({sign: empty_side(height, width) for sign in (-1, 1)} for _ in range(2))
+    _by_camera(target, sources, still)
+    shown = target.hole & (still[-1].weight + still[1].weight > 0)
+    shown = np.asarray(cv2.dilate(shown.astype(np.uint8), disk(SLACK)) > 0)
+    expected = moving_layer(target, sources)
+    _by_flow(target, sources, moving, shown | expected)
+    agreed = expected & agreement(moving[-1], moving[1])
+    for sign, side in still.items():
+        moving[sign].weigh(expected & ~agreed & ~shown, 0)
+        side.weigh(agreed, BEHIND)
+        side.merge(moving[sign])
+    return join(target.rect, still[-1], still[1])
+
+
+def moving_layer(target: Target, sources: Sources) -> Known:
+    """Where (h, w) something that moves is hidden, as frames before and frames after tell."""
+    expected = target.hole.copy()
+    for fields in (sources.before, sources.after):
+        step = fields.get(target.index)
+        if step is None or step.hidden is None:
+            return np.zeros_like(expected)
+        expected &= within(step.rect, step.hidden, target.rect)
+    return expected
+
+
+def agreement(before: Side, after: Side) -> Known:
+    """Where (h, w) both sides show something, and the same."""
+    both = ((before.weight > 0) & (after.weight > 0)).astype(np.float32)
+    box = (LAYER_BOX, LAYER_BOX)
+    gap = cv2.blur(largest(np.abs(before.levels - after.levels)) * both, box)
+    return np.asarray((both > 0) & (gap < LAYER_AGREES * cv2.blur(both, box)))
+
+
+def within(rect: Rect, values: Known, wanted: Rect) -> Known:
+    """What is said of ``rect``, of the rectangle ``wanted``; nothing is said beyond."""
+    found = np.zeros(wanted.size, np.bool_)
+    top, left = max(rect.top, wanted.top), max(rect.left, wanted.left)
+    bottom, right = min(rect.bottom, wanted.bottom), min(rect.right, wanted.right)
+    if top < bottom and left < right:
+        common = Rect(top, left, bottom, right)
+        found[common.moved(-wanted.top, -wanted.left).slices] = values[
+            common.moved(-rect.top, -rect.left).slices
+        ]
+    return found
+
+
+def _by_camera(target: Target, sources: Sources, sides: Mapping[int, Side]) -> None:
+    """Add what frames show through the camera's motion."""
+    index, hole, camera = target.index, target.hole, sources.camera
+
+    def consider(source: Frame, wanted: Known) -> None:
         matrix = None if camera.static else camera.between(source.index, index)
-        levels, seen = warp(source, matrix, rect)
-        error = error_around(truth, levels, seen & anchor)
-        side = before if source.index < index else after
-        side.add(levels, seen, error, abs(source.index - index))
+        seen = visible(source, matrix, target.rect)
+        if is_worth(seen, wanted):
+            add(target, sides, warp(source, matrix, target.rect), seen, source.index)
 
-    for sign, side in ((-1, before), (1, after)):
+    for sign, side in sides.items():
         for distance in LADDER:
-            source = near(index + sign * distance)
-            if source is None or side.count[hole].min(initial=ENOUGH) >= ENOUGH:
+            source = sources.near(index + sign * distance)
+            wanted = hole & (side.count < ENOUGH)
+            if source is None or not wanted.any():
                 break
-            consider(source)
-    for source in rest(index, near, far):
-        if (before.count + after.count)[hole].min(initial=1) > 0:
+            consider(source, wanted)
+    for source in rest(index, sources.near, sources.far):
+        wanted = hole & (sides[-1].count + sides[1].count == 0)
+        if not wanted.any():
             break
-        consider(source)
-    return join(rect, before, after)
+        consider(source, wanted)
+
+
+def _by_flow(target: Target, sources: Sources, sides: Mapping[int, Side], where: Known) -> None:
+    """Add what frames show along the dense motion, of the pixels ``where``."""
+    for sign, fields in ((-1, sources.before), (1, sources.after)):
+        count = np.zeros(target.hole.shape, np.uint8)
+        for place, places in trace(target.index, target.rect, fields.get, sign, FLOW_LADDER[-1]):
+            source = sources.near(place)
+            wanted = target.hole & where & (count < ENOUGH)
+            if source is None or not wanted.any():
+                break
+            if abs(place - target.index) not in FLOW_LADDER:
+                continue
+            seen = shows(source, places)
+            if is_worth(seen, wanted):
+                count += seen
+                add(target, sides, look(source, places), seen, place, where)
+
+
+def is_worth(seen: Known, wanted: Known) -> bool:
+    """Whether a candidate shows enough of what is wanted to be looked at."""
+    return bool(np.count_nonzero(seen & wanted) > LEAST_NEW * np.count_nonzero(wanted))
+
+
+def add(
+    target: Target,
+    sides: Mapping[int, Side],
+    levels: Float,
+    seen: Known,
+    place: int,
+    where: Known | None = None,
+) -> None:
+    """Judge a candidate around the hole and take it in, of the pixels ``where`` if given."""
+    error = error_around(target.truth, levels, seen & target.anchor)
+    kept = seen if where is None else seen & where
+    side = sides[1 if place > target.index else -1]
+    side.add(levels, kept, error, abs(place - target.index))
 
 
 def rest(index: int, near: Callable[[int], Frame | None], far: Iterable[Frame]) -> Iterator[Frame]:
@@ -161,7 +289,7 @@ def error_around(truth: Float, levels: Float, both: Known) -> Float:
     size = (max(1, -(-width // BLOCK)), max(1, -(-height // BLOCK)))
     weight = both.astype(np.float32)
     gap = truth - levels
-    square = (gap * gap).sum(axis=2) / 3 * weight
+    square = mean_level(gap * gap) * weight
     weight = np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), np.float32)
     square = np.asarray(cv2.resize(square, size, interpolation=cv2.INTER_AREA), np.float32)
     total = float(weight.sum())
@@ -182,17 +310,16 @@ def join(rect: Rect, before: Side, after: Side) -> Copied:
     weight = before.weight + after.weight
     known = np.minimum(before.best, after.best) < HOPELESS
     safe = np.maximum(weight, 1e-12)
-    first = before.colour / np.maximum(before.weight, 1e-12)[..., None]
-    second = after.colour / np.maximum(after.weight, 1e-12)[..., None]
+    first, second = before.levels, after.levels
     share = before.weight / safe
     both = (before.weight > 0) & (after.weight > 0)
-    gap = np.where(both, np.abs(first - second).max(axis=2), 0).astype(np.float32)
+    gap = np.where(both, largest(np.abs(first - second)), 0).astype(np.float32)
     excess = np.maximum(cv2.blur(gap, (15, 15)) - np.float32(AGREE), 0)
     sharpness = 1 + excess / np.float32(AGREE)
     up, down = share**sharpness, (1 - share) ** sharpness
     share = np.where(both, up / np.maximum(up + down, 1e-12), share)[..., None]
     rgb = (first * share + second * (1 - share)).astype(np.float32)
-    mean = (before.colour + after.colour).mean(axis=2) / safe
+    mean = mean_level(before.colour + after.colour) / safe
     spread = np.sqrt(np.maximum((before.square + after.square) / safe - mean**2, 0))
     error = (before.error + after.error) / safe
     nearest = np.minimum(before.nearest, after.nearest)

@@ -1,14 +1,17 @@
 """The fill of one shot, window by window: look, copy, paint what is left, mend the seams."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from remover.fill.align import Camera
-from remover.fill.copy import MARGIN, REACH, copy_frame
+from remover.fill.copy import MARGIN, REACH, Sources, Target, copy_frame
 from remover.fill.draft import Carried, Draft, Left, Take, finish, smooth
+from remover.fill.flow import Flows
 from remover.fill.frames import Frame, Reel, to_levels
+from remover.fill.inertia import followed
 from remover.fill.patch import SPECK, Painted, lay, paint_key
 from remover.fill.plates import PLATE_TRUST, as_sources, lay_plates
 from remover.fill.seam import match_seam
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from remover.fill.paint import NetworkPainter
 
 NOTHING = Left()
+FLOW_REACH = 16
+"""Frames to either side at which dense motion is measured and followed, where so many are held."""
 MAX_KEYS = 6
 """Key frames painted in one window at most; specks beyond that are filled smoothly."""
 CARRIED_BYTES = 64 * 2**20
@@ -81,6 +86,8 @@ class ShotFill:
         self._far: list[Frame] | None = None
         self._reel = Reel(pictures, hole, no_source)
         self._plates = as_sources(plates)
+        self._flow_reach = flow_reach(shot, windows)
+        self._flows = Flows(self._reel.__getitem__, found.camera, start, stop - 1, self._flow_reach)
 
     def fill(self, window: Window) -> Iterator[Patch]:
         """Fill a window; windows come in order.
@@ -91,19 +98,36 @@ class ShotFill:
         """
         reel, far = self._reel, self._kept_frames()
         reel.move(window.context_start, window.context_stop, self._end)
+        sources = self._sources(window, far)
         carried = {item.index: item for item in self._carried}
         drafts = {
             i: carried[i].resumed(reel[i])
             if i in carried
-            else draft(reel[i], window, reel, self._found.camera, far, self._plates, self._copies)
+            else draft(reel[i], sources if self._copies else None, self._found.camera, self._plates)
             for i in targets(window, reel)
         }
         self._fill_unseen(window, drafts)
+        self._flows.forget(window.start)
         forget(self.painted)
         self._carried = tuple(Carried.of(item) for i, item in drafts.items() if i >= window.stop)
         for i, item in drafts.items():
             if i < window.stop:
                 yield finish(item)
+
+    def _sources(self, window: Window, far: Sequence[Frame]) -> Sources:
+        """Where the frames of a window copy from."""
+        first = max(self._flows.first, window.start - self._flow_reach)
+        last = min(self._flows.last, window.stop + window.tail - 1 + self._flow_reach)
+        before, after = {}, {}
+        if self._copies:
+            before = followed(self._flows, range(first, window.stop + window.tail))
+            after = followed(self._flows, range(last, window.start - 1, -1))
+
+        def near(index: int) -> Frame | None:
+            held = window.context_start <= index < window.context_stop
+            return self._reel[index] if held else None
+
+        return Sources(self._found.camera, near, far, before, after)
 
     @property
     def left(self) -> Left:
@@ -135,41 +159,40 @@ class ShotFill:
         return self._far
 
 
+def flow_reach(shot: Shot, windows: Sequence[Window]) -> int:
+    """Frames to either side at which dense motion is measured: half of the windows' context.
+
+    Each of these frames is filled roughly from as many around it, so that what is measured is the
+    same in whatever window it is needed.
+    """
+    before = [w.start - w.context_start for w in windows if w.context_start > shot.start]
+    after = [w.context_stop - w.stop - w.tail for w in windows if w.context_stop < shot.stop]
+    return min([FLOW_REACH, *(max(1, count // 2) for count in before + after)])
+
+
 def targets(window: Window, reel: Reel) -> list[int]:
     """Frames of the window and its tail that have something to fill."""
     return [i for i in range(window.start, window.stop + window.tail) if reel[i].hole.any()]
 
 
-def draft(
-    frame: Frame,
-    window: Window,
-    reel: Reel,
-    camera: Camera,
-    far: Sequence[Frame],
-    plates: Sequence[Frame],
-    copies: bool,  # noqa: FBT001 - the last of what never changes within a shot
-) -> Draft:
+def draft(frame: Frame, sources: Sources | None, camera: Camera, plates: Sequence[Frame]) -> Draft:
     """Lay plates, copy what other frames show, and match both to the picture around the hole.
 
-    Without ``copies`` nothing is copied, and what plates leave open is missing.
+    Without ``sources`` nothing is copied, and what plates leave open is missing.
     """
     tight = bounds(frame.hole)
     assert tight is not None
     rect = tight.grown(MARGIN, frame.size)
-
-    def near(index: int) -> Frame | None:
-        held = window.context_start <= index < window.context_stop
-        return reel[index] if held else None
-
-    beyond = [f for f in far if abs(f.index - frame.index) > REACH]
     hole = frame.hole[rect.slices] > 0
     truth, laid = lay_plates(frame, rect, camera, plates)
     left, anchor = hole & ~laid, (frame.barred[rect.slices] == 0) | laid
     nothing = np.zeros_like(hole)
-    if not copies or not left.any():
+    if sources is None or not left.any():
         sure = np.full(hole.shape, PLATE_TRUST, np.float32)
         return Draft(frame, rect, hole, laid, sure, truth, ~left, nothing)
-    copied = copy_frame(frame.index, truth, left, anchor, rect, camera, near, beyond)
+    beyond = [f for f in sources.far if abs(f.index - frame.index) > REACH]
+    target = Target(frame.index, rect, truth, left, anchor)
+    copied = copy_frame(target, replace(sources, far=beyond))
     fill = match_seam(copied.rgb, truth, left & copied.known, copied.known & anchor)
     rgb = np.where(left[..., None], fill, truth)
     sure = np.where(laid, np.float32(PLATE_TRUST), copied.confidence)

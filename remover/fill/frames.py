@@ -44,6 +44,17 @@ def to_levels(rgb: RGB) -> Float:
     return levels if scale == 1.0 else levels * np.float32(scale)
 
 
+def mean_level(levels: Float) -> Float:
+    """(h, w): mean of the three channels of (h, w, 3)."""
+    return np.asarray(cv2.transform(levels, np.full((1, 3), 1 / 3, np.float32)), np.float32)
+
+
+def largest(levels: Float) -> Float:
+    """(h, w): largest of the three channels of (h, w, 3)."""
+    red, green, blue = cv2.split(levels)
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
+
+
 def to_bytes(levels: Float) -> npt.NDArray[np.uint8]:
     """Float levels rounded to 8 bits."""
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)

@@ -6,7 +6,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from remover.fill.align import MIN_TRACKS, Camera, Matrix, Points, track, view, warp
+from remover.fill.align import MIN_TRACKS, Camera, Matrix, Points, track, view, visible, warp
 from remover.fill.frames import Float, Frame, to_bytes, to_levels
 from remover.fill.seam import Known, match_seam, membrane
 from remover.types import RGB, Plate, Rect
@@ -57,7 +57,7 @@ def lay_plates(
             break
         is_own = plate.index == target.index
         matrix = None if camera.static or is_own else camera.between(plate.index, target.index)
-        levels, seen = warp(plate, matrix, rect)
+        levels, seen = warp(plate, matrix, rect), visible(plate, matrix, rect)
         if matrix is not None and (hole & seen & ~laid).any():
             levels, seen = bent(plate, matrix, target, rect) or (levels, seen)
         take = hole & seen & ~laid
@@ -80,7 +80,7 @@ def bent(plate: Frame, matrix: Matrix, target: Frame, rect: Rect) -> tuple[Float
         What ``warp`` returns; None where too little can be followed.
     """
     around = rect.grown(AROUND, target.size)
-    levels, seen = warp(plate, matrix, around)
+    levels, seen = warp(plate, matrix, around), visible(plate, matrix, around)
     hidden = (~seen).astype(np.uint8) * np.uint8(255)
     here = Frame(target.index, to_bytes(levels), hidden, hidden)
     barred = target.barred[around.slices]

@@ -265,3 +265,32 @@ def test_what_moves_in_later_is_not_copied_into_the_hole():
         inside = patch.origin > 0
         truth = scene[patch.rect.slices][inside]
         assert np.abs(patch.rgb[inside] - truth).mean() < 30
+
+
+def test_what_walks_behind_the_object_is_copied_where_it_is_not_where_it_was():
+    """A thing that walks on behind a pillar used to fade or to be cut there."""
+    wall, thing = texture(HEIGHT, WIDTH, 21), cv2.GaussianBlur(texture(50, 80, 22), (0, 0), 3)
+    frames, holes, clean = [], [], []
+    for index in range(20):
+        picture = wall.copy()
+        left = 4 * index - 16
+        picture[25:75, max(0, left) : left + 80] = thing[:, max(0, -left) :][:, : WIDTH - left]
+        hole = np.zeros((HEIGHT, WIDTH), bool)
+        hole[15:85, 66:84] = True
+        clean.append(picture.copy())
+        picture[hole] = 3
+        frames.append(picture)
+        holes.append(hole)
+    shot = Shot(0, 20)
+    patches = fill(Clip(frames), holes, shot, [window(0, 20, shot)])
+    middle = [p for p in patches if 8 <= p.index <= 13]
+    errors = []
+    for patch in middle:
+        truth = clean[patch.index][patch.rect.slices].astype(np.float32)
+        behind = np.zeros((HEIGHT, WIDTH), bool)
+        left = 4 * patch.index - 16
+        behind[35:65, left + 10 : left + 70] = True
+        inside = behind[patch.rect.slices] & (patch.origin == COPIED)
+        assert inside.any()
+        errors.append(np.abs(patch.rgb - truth).max(axis=2)[inside])
+    assert float(np.median(np.concatenate(errors))) < 8

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remover.fill import PAINTER, PAINTER_LICENCE, patch
-from remover.fill.align import Camera, is_sane, is_still, step, view, warp
+from remover.fill.align import Camera, is_sane, is_still, step, view, visible, warp
 from remover.fill.copy import REACH, confidence, empty_side, error_around, join, rest
 from remover.fill.frames import Frame, to_bytes, to_levels
 from remover.fill.patch import lay, paint, paint_key
@@ -161,7 +161,8 @@ def test_the_motion_of_a_shifted_scene_is_found_and_a_hole_does_not_disturb_it(s
     assert is_still(view(one), view(two)) == (shift == (0, 0))
     camera = Camera(0, [matrix], static=False)
     assert np.allclose(camera.between(0, 1) @ camera.between(1, 0), np.eye(3), atol=1e-6)
-    levels, seen = warp(one, camera.between(0, 1), Rect(20, 20, 160, 260))
+    there = camera.between(0, 1), Rect(20, 20, 160, 260)
+    levels, seen = warp(one, *there), visible(one, *there)
     clear = seen & (two.hole[20:160, 20:260] == 0)
     assert np.abs(levels - to_levels(b[20:160, 20:260]))[clear].mean() < 2
 

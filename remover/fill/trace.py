@@ -1,0 +1,57 @@
+"""Ways through time: where the pixels of a frame lie in the frames before and after it."""
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from remover.fill.flow import Field, grid, sampled
+from remover.fill.frames import Float, Frame, to_levels
+from remover.types import RGB, Rect
+
+NOWHERE = -1e4
+"""A place that is in no picture."""
+
+
+def trace(
+    index: int, rect: Rect, field: Callable[[int], Field | None], sign: int, count: int
+) -> Iterator[tuple[int, Float]]:
+    """Follow the pixels of a rectangle from frame to frame.
+
+    Motions are put together before anything is sampled, so that a pixel is sampled only once,
+    however far away its source is.
+
+    Args:
+        index: The frame to begin at.
+        rect: Region of it.
+        field: Motion from a frame to the next in the direction of ``sign``; None where unknown.
+        sign: 1 for later frames, -1 for earlier ones.
+        count: Frames to follow at most.
+
+    Yields:
+        A frame and the places (h, w, 2) in it, along x and y; ``NOWHERE`` where the way is lost.
+    """
+    places = grid(rect)
+    for place in range(index, index + sign * count, sign):
+        step = field(place)
+        if step is None:
+            return
+        inner = places - np.array([step.rect.left, step.rect.top], np.float32)
+        shift = sampled(step.shift, inner, cv2.INTER_LINEAR, None)
+        x, y = inner[..., 0], inner[..., 1]
+        lost = (x < 0) | (y < 0) | (x > step.rect.size.width - 1) | (y > step.rect.size.height - 1)
+        places = places + shift
+        places[lost] = NOWHERE
+        yield place + sign, places
+
+
+def shows(frame: Frame, places: Float) -> npt.NDArray[np.bool_]:
+    """Where (h, w) a frame may be copied from at places (h, w, 2)."""
+    return np.asarray(sampled(frame.barred, places, cv2.INTER_LINEAR, 255) == 0)
+
+
+def look(frame: Frame, places: Float) -> Float:
+    """A frame's levels (h, w, 3) at places (h, w, 2)."""
+    return to_levels(cast(RGB, sampled(frame.rgb, places, cv2.INTER_CUBIC, None)))
