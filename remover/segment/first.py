@@ -67,6 +67,7 @@ CLICK_TRUST, CLICK_AGREES, CLICK_SURVIVES = -0.43, 0.44, 0.87
 taken, and how well that survives."""
 
 LEAST_TRUST = 0.2
+"""Of a mask that was found and holds."""
 
 SOME = 0.02
 """Share from which on a pixel may belong to the object at all."""
