@@ -2,13 +2,14 @@
 
 What is found is settled at half the work size in several ways: by how unlike the background it is,
 with GrabCut's opinion and without, and by motion against the background. They are brought together;
-GrabCut alone is taken where that leaves scraps, at last the ellipse in the box. A click first gives
-several boxes, by motion, by what differs from the still background and by colour, and the mask wins
-that is trusted and agreed on most.
+GrabCut alone is taken where that leaves scraps or what does not survive a few frames, at last the
+ellipse in the box, and each such step is said. A click first gives several boxes, by motion, by
+what differs from the still background and by colour, and the mask wins that is trusted, agreed on
+and survives most.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -20,7 +21,9 @@ from remover.segment.hints import Hints
 from remover.segment.motion import half
 from remover.segment.refine import enlarge, follow_edges
 from remover.segment.settle import Scene, look_at, region_of, settle
+from remover.segment.stepback import Reason, StepBack, Taken
 from remover.segment.still import Around, Motion, motion_in
+from remover.segment.survive import Witness, survival, witnesses
 from remover.segment.walk import Small
 from remover.types import Mask, Rect, Size
 
@@ -49,13 +52,22 @@ MOVING_LEVELS, APART_LEVELS = (0.0, 0.3, 0.7), (0.0, 0.3)
 BOX_MARGIN = 0.04
 """What is added around such a part, as a share of its longer side."""
 
-TRUST, AGREES, LOPSIDED, LEAST_TRUST = 0.64, 0.27, 1.35, 0.2
+ALIVE = 0.4
+"""Survival below which a mask counts for none."""
+
+TRUST, AGREES, LOPSIDED = 0.64, 0.27, 1.35
 """Overlap with the truth to expect of a mask from a box, fitted to those of 55 boxes: a line in how
 well the second best way agrees and in how lopsided the mask lies in its box."""
 
-AGREEMENT = (0.2, 0.4, 0.6, 0.8, 0.95)
-CLICK_TRUST = (0.3, 0.4, 0.6, 0.7, 0.8)
-"""How well two ways to a first mask agree, and the overlap with the truth to expect then."""
+SURVIVES, USUAL = 0.21, 0.88
+"""What is added to that for a survival of one more than the usual one."""
+
+CLICK_TRUST, CLICK_AGREES, CLICK_SURVIVES = -0.43, 0.44, 0.87
+"""The same from a click, fitted to 55 of them: how well the candidates agree with the one that is
+taken, and how well that survives."""
+
+LEAST_TRUST = 0.2
+"""Of a mask that was found and holds."""
 
 SOME = 0.02
 """Share from which on a pixel may belong to the object at all."""
@@ -71,8 +83,8 @@ class First:
     mask: Mask = field(repr=False)
     trust: float = 1.0
     """Overlap with the truth to expect, 0 to 1; 1 for a mask that was given."""
-    is_guess: bool = False
-    """No object stood out in a box, so that the ellipse in it was taken."""
+    steps: tuple[StepBack, ...] = ()
+    """Where something simpler was taken for what did not hold."""
 
 
 def find(picture: Small, hints: Hints, tracked: Mask | None, around: Around | None = None) -> First:
@@ -91,23 +103,26 @@ def find(picture: Small, hints: Hints, tracked: Mask | None, around: Around | No
         mask = np.zeros(size, np.bool_)
     else:
         mask = tracked.copy()
-    desk = _Desk(picture, half(picture), around)
-    near = hints.halved()
+    near, small = hints.halved(), half(picture)
+    points = near.boxes or near.clicks
+    desk = _Desk(picture, small, around, witnesses(small, around) if points else ())
     avoided = spread(desk.small, near.avoids, near.clicks)
-    trust, is_guess = 1.0, False
+    trust = 1.0
+    steps: list[StepBack] = []
     for box in near.boxes:
         found = _from_box(desk, box, near, avoided)
-        is_guess |= found.is_guess
+        steps += found.steps
         trust = min(trust, found.trust)
         mask |= _sharp(desk, found.soft)
     for click, (x, y) in zip(near.clicks, hints.clicks, strict=True):
         if not mask[pixel_at(x, y, size)]:
             found = _from_click(desk, click, near, avoided)
+            steps += found.steps
             trust = min(trust, found.trust)
             mask |= _sharp(desk, found.soft)
     if near.avoids:
         mask &= ~enlarge(avoided, size)
-    return First(mask, trust, is_guess)
+    return First(mask, trust, tuple(steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,7 @@ class _Desk:
     small: Small
     """At half the size."""
     around: Around | None
+    seen: tuple[Witness, ...]
 
     @property
     def size(self) -> Size:
@@ -130,7 +146,8 @@ class _Found:
 
     soft: Float
     trust: float
-    is_guess: bool = False
+    survival: float = 0.0
+    steps: tuple[StepBack, ...] = ()
 
     @property
     def mask(self) -> Mask:
@@ -147,7 +164,8 @@ def _sharp(desk: _Desk, soft: Float) -> Mask:
         around = rect.grown(8, size).slices
         guide = np.ascontiguousarray(desk.picture[around].astype(np.float32) / np.float32(255))
         mask[around] = follow_edges(guide, np.ascontiguousarray(rough[around])) > 0.5
-    return np.asarray(mask & (rough > SOME))
+    sharp = mask & (rough > SOME)
+    return np.asarray(sharp if sharp.any() else rough > 0.5)
 
 
 def _from_box(
@@ -159,17 +177,35 @@ def _from_box(
     full = 2 * left, 2 * top, 2 * right, 2 * bottom
     sure = discs([point for point in hints.clicks if _is_in(point, rect)], desk.size)
     if min(rect.size) < 4:
-        return _Found(_filled(rect, desk.size), SCRAPS_TRUST)
+        step = StepBack(Reason.TINY, Taken.BOX)
+        return _Found(_filled(rect, desk.size), SCRAPS_TRUST, steps=(step,))
     cut = cut_box(desk.small, rect, sure, avoided)
     scene = look_at(desk.picture, full)
     motion = _motion(desk, scene, rect)
     settled = _settled(desk, scene, full, motion, cut, sure, avoided)
-    if _share(settled.soft, rect) >= LEAST_SHARE or reach(settled.mask, rect) >= LEAST_REACH:
+    settled = _judged(settled, survival(settled.mask, desk.seen))
+    reason = _failing(settled, rect)
+    if reason is None:
         return settled
-    if _share(cut, rect) >= LEAST_SHARE:
-        return _Found(cut.astype(np.float32), SCRAPS_TRUST)
+    if _share(cut, rect) >= LEAST_SHARE and survival(cut, desk.seen) >= ALIVE:
+        step = StepBack(reason, Taken.CUT)
+        return _Found(cut.astype(np.float32), SCRAPS_TRUST, steps=(step,))
     guess = (ellipse_in(rect, desk.size) | sure) & ~avoided
-    return _Found(guess.astype(np.float32), GUESS_TRUST, is_guess=True)
+    step = StepBack(reason, Taken.ELLIPSE)
+    return _Found(guess.astype(np.float32), GUESS_TRUST, steps=(step,))
+
+
+def _judged(found: _Found, alive: float) -> _Found:
+    """What was found in a box with its survival, which its trust follows."""
+    trust = found.trust + SURVIVES * (alive - USUAL)
+    return replace(found, survival=alive, trust=float(np.clip(trust, LEAST_TRUST, 1)))
+
+
+def _failing(found: _Found, rect: Rect) -> Reason | None:
+    """What is wrong with what was found in a rectangle, if anything."""
+    if _share(found.soft, rect) < LEAST_SHARE and reach(found.mask, rect) < LEAST_REACH:
+        return Reason.SCRAPS
+    return Reason.PERISHED if found.survival < ALIVE else None
 
 
 def _motion(desk: _Desk, scene: Scene, rect: Rect) -> Motion | None:
@@ -269,20 +305,32 @@ def _from_click(desk: _Desk, point: tuple[float, float], hints: Hints, avoided: 
     if motion is not None:
         boxes += [_around(part) for part in _moving_parts(motion, sure)]
     rects = [rect for rect in dict.fromkeys(boxes) if min(rect.size) >= 4]
-    found = []
+    found, reason = [], Reason.SCRAPS
     for rect in rects:
         box = _doubled(rect)
         settled = _settled(desk, look_at(desk.picture, box), box, motion, cut, sure, avoided)
         part = part_with(settled.mask, sure)
-        if part.any():
-            soft = np.where(part, settled.soft, np.minimum(settled.soft, 0.4))
-            found.append(_Found(soft.astype(np.float32), settled.trust))
+        soft = np.where(part, settled.soft, np.minimum(settled.soft, 0.4))
+        one = _Found(soft.astype(np.float32), settled.trust, survival(part, desk.seen))
+        failing = _failing(one, rect)
+        if failing is None:
+            found.append(one)
+        elif failing is Reason.PERISHED:
+            reason = failing
     if not found:
-        return _Found(cut.astype(np.float32), SCRAPS_TRUST)
-    support = [np.mean([_overlap(one.mask, other.mask) for other in found]) for one in found]
-    best = int(np.argmax([one.trust * share for one, share in zip(found, support, strict=True)]))
-    likeness = float(support[best]) if len(found) > 1 else _overlap(found[best].mask, cut)
-    return _Found(found[best].soft, float(np.interp(likeness, AGREEMENT, CLICK_TRUST)))
+        step = StepBack(reason, Taken.CUT, "around its click")
+        return _Found(cut.astype(np.float32), SCRAPS_TRUST, steps=(step,))
+    return _likeliest(found, cut)
+
+
+def _likeliest(found: Sequence[_Found], cut: Mask) -> _Found:
+    """Of several masks around a click the one that is trusted, agreed on and survives most."""
+    support = [float(np.mean([_overlap(one.mask, other.mask) for other in found])) for one in found]
+    worth = [one.trust * share * one.survival for one, share in zip(found, support, strict=True)]
+    best = int(np.argmax(worth))
+    likeness = support[best] if len(found) > 1 else _overlap(found[best].mask, cut)
+    trust = CLICK_TRUST + CLICK_AGREES * likeness + CLICK_SURVIVES * found[best].survival
+    return replace(found[best], trust=float(np.clip(trust, LEAST_TRUST, 1)))
 
 
 def _moving_parts(motion: Motion, seed: Mask) -> Iterator[Mask]:

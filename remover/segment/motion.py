@@ -24,7 +24,11 @@ class Flow:
         Returns:
             Displacements (h, w, 2) as x, y, in pixels of the half size.
         """
-        grays = [np.asarray(cv2.cvtColor(half(one), cv2.COLOR_RGB2GRAY)) for one in (here, there)]
+        return self.between(half(here), half(there))
+
+    def between(self, here: Small, there: Small) -> Float:
+        """Where each pixel of ``here`` (h, w, 3) lies in ``there``: displacements (h, w, 2)."""
+        grays = [np.asarray(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY)) for one in (here, there)]
         flow = np.zeros((*grays[0].shape, 2), np.float32)
         # Smaller pictures than its patches make the search fail.
         if min(grays[0].shape) < 16:

@@ -137,11 +137,8 @@ class ShotTrack:
         found = find(picture, hints, None if step is None else step.soft > 0.5, around)
         if not found.mask.any() and hints.can_start:
             raise nothing_found(self._object_id, frame)
-        if found.is_guess:
-            self._judgement.notes.append(
-                f"object {self._object_id} does not stand out in its box on frame {frame}; "
-                "the whole ellipse in the box is taken"
-            )
+        notes = self._judgement.notes
+        notes.extend(back.said(self._object_id, frame) for back in found.steps)
         is_mended = step is not None and not hints.starts_anew
         trust = MENDED_TRUST if is_mended else found.trust
         self._masks[frame] = found.mask

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from remover.segment.first import First, find
+from remover.segment.first import ALIVE, GUESS_TRUST, SCRAPS_TRUST, First, find
 from remover.segment.hints import Hints
 from remover.segment.motion import half
+from remover.segment.stepback import Reason, StepBack, Taken
 from remover.segment.still import Around, motion_in, near
 from remover.types import Rect, Size
 
@@ -115,3 +116,86 @@ def test_neighbours_stay_in_the_shot(frame, expected):
 
 def test_the_size_of_pictures_around_is_half():
     assert around().size == Size(HEIGHT // 2, WIDTH // 2)
+
+
+@pytest.fixture
+def surviving(monkeypatch):
+    """Answers in place of what is measured, in the order of the questions; then none survives."""
+    answers: list[float] = []
+    monkeypatch.setattr(
+        "remover.segment.first.survival", lambda *_: answers.pop(0) if answers else 0.0
+    )
+    return answers
+
+
+def red(index: int = 0) -> np.ndarray:
+    """The object in a colour of its own."""
+    picture = frame(index)
+    picture[inside(index, 3)] = (200, 40, 40)
+    return picture
+
+
+@pytest.mark.parametrize("kind", ["box", "click"])
+def test_what_holds_is_no_step_back(kind):
+    true = inside(0, 3)
+    hints = Hints(boxes=(box_of(true),)) if kind == "box" else Hints(clicks=((70.0, 60.0),))
+    assert find(frame(0), hints, None, around()).steps == ()
+
+
+def test_where_scraps_stand_out_in_a_box_grab_cut_is_taken_and_that_is_said():
+    true = inside(0, 3)
+    found = find(red(), Hints(boxes=(box_of(true),)), None)
+    assert found.steps == (StepBack(Reason.SCRAPS, Taken.CUT),)
+    assert found.trust == SCRAPS_TRUST
+    assert overlap(found, true) > 0.6
+
+
+def test_where_a_box_leads_to_nothing_that_survives_grab_cut_is_taken_if_that_does(surviving):
+    true = inside(0, 3)
+    surviving += [ALIVE - 0.01, ALIVE]
+    moving = Around({i: half(red(i)) for i in range(-12, 13)})
+    found = find(red(), Hints(boxes=(box_of(true),)), None, moving)
+    assert found.steps == (StepBack(Reason.PERISHED, Taken.CUT),)
+    assert found.trust == SCRAPS_TRUST
+    assert overlap(found, true) > 0.6
+
+
+@pytest.mark.usefixtures("surviving")
+def test_where_grab_cut_does_not_survive_either_the_ellipse_is_taken():
+    true = inside(0, 3)
+    found = find(frame(0), Hints(boxes=(box_of(true),)), None, around())
+    assert found.steps == (StepBack(Reason.PERISHED, Taken.ELLIPSE),)
+    assert found.trust == GUESS_TRUST
+    left, top, right, bottom = box_of(true)
+    rows, columns = np.ogrid[:HEIGHT, :WIDTH]
+    y = (2 * rows + 1 - top - bottom) / (bottom - top)
+    x = (2 * columns + 1 - left - right) / (right - left)
+    assert overlap(found, np.asarray(x * x + y * y <= 1)) > 0.85
+
+
+@pytest.mark.usefixtures("surviving")
+def test_where_a_click_leads_to_nothing_that_survives_grab_cut_is_taken():
+    true = inside(0, 3)
+    found = find(red(), Hints(clicks=((70.0, 60.0),)), None)
+    assert found.steps == (StepBack(Reason.PERISHED, Taken.CUT, "around its click"),)
+    assert found.trust == SCRAPS_TRUST
+    assert overlap(found, true) > 0.6
+
+
+@pytest.mark.parametrize("kind", ["box", "click"])
+def test_the_more_of_a_mask_survives_the_more_it_is_trusted(surviving, kind):
+    true = inside(0, 3)
+    hints = Hints(boxes=(box_of(true),)) if kind == "box" else Hints(clicks=((70.0, 60.0),))
+    trusts = []
+    for alive in (0.6, 0.8, 1.0):
+        surviving[:] = [alive] * 9
+        trusts.append(find(frame(0), hints, None, around()).trust)
+    assert np.all(np.diff(trusts) > 0)
+
+
+def test_a_box_without_room_is_taken_whole_and_that_is_said():
+    found = find(frame(0), Hints(boxes=((50.0, 40.0, 54.0, 44.0),)), None)
+    assert found.steps == (StepBack(Reason.TINY, Taken.BOX),)
+    expected = np.zeros((HEIGHT, WIDTH), np.bool_)
+    expected[40:44, 50:54] = True
+    assert np.array_equal(found.mask, expected)

@@ -139,6 +139,22 @@ def test_a_click_finds_its_object(tmp_path):
     assert mean_overlap(scene, maps) > 0.8
 
 
+@pytest.mark.parametrize("kind", ["box", "click"])
+def test_a_step_back_is_noted_once(tmp_path, monkeypatch, kind):
+    scene = Scene([line((60, 50), (80, 60), 5)])
+    click = PointPrompt("click", 2, 1, point=(70.0, 55.0))
+    prompt = scene.box(2) if kind == "box" else click
+    assert run(scene, [prompt], tmp_path)[1].notes == ()
+    monkeypatch.setattr("remover.segment.first.survival", lambda *_: 0.0)
+    maps, account = run(scene, [prompt], tmp_path)
+    (note,) = account.notes
+    assert note.startswith("object 1 on frame 2: ")
+    assert "not found again on the frames around" in note
+    assert note.endswith(" is taken")
+    assert maps[2].any()
+    assert account.unsure
+
+
 def test_a_mask_is_kept_as_it_was_given(tmp_path):
     scene = Scene([line((40, 50), (120, 70), 12)])
     mask = scene.mask(3)
