@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,9 +13,11 @@ from remover.byhand import ByHand, by_hand
 from remover.companions import Companion, plan_companions
 from remover.config import CleanOptions
 from remover.errors import VerifyError
-from remover.fill import Scene, paint_plan
+from remover.fill import Scene as PaintScene
+from remover.fill import paint_plan
 from remover.journal import Journal
 from remover.keys import Key
+from remover.light import Light, Scene, lit
 from remover.masking import Masks, make_masks
 from remover.painters import Painters, choose_painters, idle_settings
 from remover.painting import Joins
@@ -60,6 +63,8 @@ class Job:
     hand: ByHand
     """What the user brought; what is to be kept is out of the region already."""
     painters: Painters
+    light: Light
+    """How the camera moves, and the shadows of what is removed."""
     plan: Plan
     target: Target | None
     """Where an output goes; None where none is asked."""
@@ -95,6 +100,7 @@ def prepared(
     sides: Mapping[str, Path] = MappingProxyType({}),
     *,
     writes: bool = True,
+    fills: bool = True,
 ) -> Iterator[Job]:
     """Do everything that comes before the first picture is filled.
 
@@ -106,6 +112,7 @@ def prepared(
         target: Where an output would go; None if none is planned.
         sides: Where each kind of file beside it would go.
         writes: Whether they are going to be written, so that a journal is kept.
+        fills: Whether what the fill needs is looked at; the masks alone do not need it.
 
     Yields:
         The job; its working data is deleted when the block ends well. When it does not, what a
@@ -131,12 +138,14 @@ def prepared(
         store, masks = enter(_masked(found, prompts, options, trackers, hand, work, progress))
         keys.check_read(journal.key, prompts)
         region = Region(store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep)
-        plan = journal.plan or _plan_of(region, found, masks, painters, options)
-        journal.keep_plan(plan)
+        scene = Scene(RgbPictures(reader), region, masks, hand)
+        planned = partial(_plan_of, region, found, masks, painters, options)
+        seen, plan = enter(lit(scene, planned, options.shadows, journal, progress, fills=fills))
         warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames, options))
         warnings += (*hand.doubts(plan), *_idle(prompts, options, painters, trackers))
         warnings += (*_of_output(output_plan, target, info, written), *short)
-        _say(progress, warnings, (*masks.segmentation.notes, *_cost_of(plan)))
+        notes = (*masks.segmentation.notes, *(seen.shades.notes if seen.shades else ()))
+        _say(progress, warnings, (*notes, *_cost_of(plan)))
         yield Job(
             info=info,
             reader=reader,
@@ -149,6 +158,7 @@ def prepared(
             region=region,
             hand=hand,
             painters=painters,
+            light=seen,
             plan=plan,
             target=target,
             output=output_plan,
@@ -291,7 +301,7 @@ def _plan_of(
     if painters.network is not None:
         painting = paint_plan(
             painters.network,
-            Scene(usable, boxes, info.size, depth),
+            PaintScene(usable, boxes, info.size, depth),
             steps=options.steps,
             joins=Joins(options.joins),
         )

@@ -11,10 +11,11 @@ from remover.fill.draft import Carried, Draft, Left, Take, finish, smooth
 from remover.fill.frames import Frame, Reel, to_levels
 from remover.fill.patch import SPECK, Painted, lay, paint_key
 from remover.fill.plates import PLATE_TRUST, as_sources, lay_plates
-from remover.fill.seam import match_seam
+from remover.fill.seam import Known, match_seam
+from remover.fill.shade import Ground, Shading
 from remover.fill.survey import Survey, far_frames, surveyed
 from remover.masks import bounds
-from remover.types import Mask, Patch, Pictures, Plate, Shot, Window
+from remover.types import Mask, Patch, Pictures, Plate, Rect, Shot, Window
 
 if TYPE_CHECKING:
     from remover.fill.paint import NetworkPainter
@@ -50,6 +51,7 @@ class ShotFill:
         copies: bool = True,
         network: "NetworkPainter | None" = None,
         network_part: Callable[[int], Mask] | None = None,
+        shading: Shading | None = None,
     ) -> None:
         """Prepare; nothing is read before the first window.
 
@@ -68,6 +70,7 @@ class ShotFill:
             network: What paints what is not copied; None is the classic painter alone.
             network_part: Pixels of a frame, full size, that the network paints; the classic painter
                 paints the others. None is all of them.
+            shading: What is known of the object's shadows; what is lit up is part of the hole.
         """
         self.painted, self._carried = list(left.painted), left.carried
         self._copies, self._network, self._network_part = copies, network, network_part
@@ -80,7 +83,7 @@ class ShotFill:
         self._is_long = stop - start > REACH
         self._far: list[Frame] | None = None
         self._reel = Reel(pictures, hole, no_source)
-        self._plates = as_sources(plates)
+        self._plates, self._shading = as_sources(plates), shading
 
     def fill(self, window: Window) -> Iterator[Patch]:
         """Fill a window; windows come in order.
@@ -93,9 +96,18 @@ class ShotFill:
         reel.move(window.context_start, window.context_stop, self._end)
         carried = {item.index: item for item in self._carried}
         drafts = {
-            i: carried[i].resumed(reel[i])
+            i: resumed(carried[i], reel[i], self._shading)
             if i in carried
-            else draft(reel[i], window, reel, self._found.camera, far, self._plates, self._copies)
+            else draft(
+                reel[i],
+                window,
+                reel,
+                self._found.camera,
+                far,
+                self._plates,
+                self._copies,
+                self._shading,
+            )
             for i in targets(window, reel)
         }
         self._fill_unseen(window, drafts)
@@ -147,9 +159,10 @@ def draft(
     camera: Camera,
     far: Sequence[Frame],
     plates: Sequence[Frame],
-    copies: bool,  # noqa: FBT001 - the last of what never changes within a shot
+    copies: bool,  # noqa: FBT001 - of what never changes within a shot
+    shading: Shading | None = None,
 ) -> Draft:
-    """Lay plates, copy what other frames show, and match both to the picture around the hole.
+    """Lay plates, light up, copy what other frames show, and match it to what is around the hole.
 
     Without ``copies`` nothing is copied, and what plates leave open is missing.
     """
@@ -164,17 +177,48 @@ def draft(
     beyond = [f for f in far if abs(f.index - frame.index) > REACH]
     hole = frame.hole[rect.slices] > 0
     truth, laid = lay_plates(frame, rect, camera, plates)
+    ground = ground_of(frame, rect, shading, laid)
     left, anchor = hole & ~laid, (frame.barred[rect.slices] == 0) | laid
+    if ground is not None:
+        truth = np.where((ground.share > 0)[..., None], ground.levels, truth)
+        left &= ~ground.settled
     nothing = np.zeros_like(hole)
     if not copies or not left.any():
         sure = np.full(hole.shape, PLATE_TRUST, np.float32)
-        return Draft(frame, rect, hole, laid, sure, truth, ~left, nothing)
+        return Draft(frame, rect, hole, laid, sure, truth, ~left, nothing, ground)
     copied = copy_frame(frame.index, truth, left, anchor, rect, camera, near, beyond)
-    fill = match_seam(copied.rgb, truth, left & copied.known, copied.known & anchor)
+    ring = anchor | shadow_kept(frame, rect, shading)
+    fill = match_seam(copied.rgb, truth, left & copied.known, copied.known & ring)
     rgb = np.where(left[..., None], fill, truth)
     sure = np.where(laid, np.float32(PLATE_TRUST), copied.confidence)
     known = ~left | copied.known
-    return Draft(frame, rect, hole, copied.known | laid, sure, rgb, known, nothing)
+    taken = (copied.known & left) | laid
+    return Draft(frame, rect, hole, taken, sure, rgb, known, nothing, ground)
+
+
+def resumed(carried: Carried, frame: Frame, shading: Shading | None) -> Draft:
+    """The draft of a frame that the window before has filled."""
+    item = carried.resumed(frame)
+    ground = ground_of(frame, item.rect, shading, np.zeros_like(item.hole))
+    if ground is not None:  # where no fill is needed, only a plate can have been copied
+        share = np.where(ground.settled & item.copied, 0, ground.share)
+        item.ground = Ground(ground.levels, share)
+    return item
+
+
+def ground_of(frame: Frame, rect: Rect, shading: Shading | None, laid: Known) -> Ground | None:
+    """What lies around the hole, lit without the object; what is ``laid`` stays as it is."""
+    if shading is None:
+        return None
+    found = shading.ground(frame.index, rect, to_levels(frame.rgb[rect.slices]))
+    return None if found is None else Ground(found.levels, np.where(laid, 0, found.share))
+
+
+def shadow_kept(frame: Frame, rect: Rect, shading: Shading | None) -> Known:
+    """Pixels around the hole in a shadow that stays: no source, but the fill is matched to them."""
+    kept = None if shading is None else shading.kept(frame.index)
+    outside = frame.hole[rect.slices] == 0
+    return np.zeros_like(outside) if kept is None else kept[rect.slices] & outside
 
 
 def fill_unseen(drafts: Sequence[Draft], camera: Camera, painted: list[Painted], seed: int) -> None:
