@@ -102,7 +102,9 @@ def prepared(
     writes: bool = True,
     fills: bool = True,
 ) -> Iterator[Job]:
-    """Do everything that comes before the first picture is filled.
+    """Do everything that comes before the first picture is filled, and yield the job.
+
+    Its working data is deleted when the block ends well, else kept for a run that goes on with it.
 
     Args:
         source: A video, or an image sequence: a pattern or a folder.
@@ -113,12 +115,7 @@ def prepared(
         sides: Where each kind of file beside it would go.
         writes: Whether they are going to be written, so that a journal is kept.
         fills: Whether what the fill needs is looked at; the masks alone do not need it.
-
-    Yields:
-        The job; its working data is deleted when the block ends well. When it does not, what a
-        later run can go on with stays.
     """
-    check_prompts(prompts, options)
     trackers, chosen = _trackers(prompts, options)
     info = look_at(source, options.fps)
     output_plan = None if target is None else _planned(info, target, options)
@@ -137,22 +134,21 @@ def prepared(
         work = journal.folder, masks_key
         store, masks = enter(_masked(found, prompts, options, trackers, hand, work, progress))
         keys.check_read(journal.key, prompts)
-        region = Region(store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep)
-        scene = Scene(RgbPictures(reader), region, masks, hand)
-        planned = partial(_plan_of, region, found, masks, painters, options)
-        seen, plan = enter(lit(scene, planned, options.shadows, journal, progress, fills=fills))
         warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames, options))
+        region = Region(store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep)
+        planned = partial(_plan_of, region, found, masks, painters, options)
+        scene = Scene(RgbPictures(reader), region, masks, hand, planned)
+        seen, plan = enter(lit(scene, options.shadows, journal, progress, fills=fills))
         warnings += (*hand.doubts(plan), *_idle(prompts, options, painters, trackers))
         warnings += (*_of_output(output_plan, target, info, written), *short)
-        notes = (*masks.segmentation.notes, *(seen.shades.notes if seen.shades else ()))
-        _say(progress, warnings, (*notes, *_cost_of(plan)))
+        _say(progress, warnings, (*masks.segmentation.notes, *seen.notes, *_cost_of(plan)))
         yield Job(
             info=info,
             reader=reader,
             index=index,
             frames=frames,
             written=written,
-            pictures=RgbPictures(reader),
+            pictures=scene.pictures,
             store=store,
             masks=masks,
             region=region,
@@ -236,6 +232,7 @@ def _trackers(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[dict[in
 
     Masks that hold as they are need no tracker, and so nothing that could be missing.
     """
+    check_prompts(prompts, options)
     names = {p.object_id: options.tracker_of(p.object_id) for p in prompts if p.is_tracked}
     style = Style(options.sam2_memory, options.sam2_motion, options.sam2_refine)
     found = {

@@ -12,17 +12,20 @@ from remover.plan import cut_to
 from remover.progress import Progress
 from remover.region import Region
 from remover.shades import Shades, ShadeStore, decided, find_shades
-from remover.types import Pictures, Plan, Shot, Window
+from remover.types import Plan, Shot, Window
+from remover.video import RgbPictures
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A video whose masks are there."""
 
-    pictures: Pictures
+    pictures: RgbPictures
     region: Region
     masks: Masks
     hand: ByHand
+    planned: Callable[[], Plan]
+    """Makes the plan of the region as it is then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,11 @@ class Light:
     """Of the shots with holes."""
     shades: Shades | None
     """The shadows of what is removed; None where nobody looked for them."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say of the shadows."""
+        return () if self.shades is None else self.shades.notes
 
 
 def shots_to_fill(plan: Plan, span: Shot) -> list[tuple[Shot, list[Window]]]:
@@ -71,7 +79,6 @@ def _ranges(scene: Scene, plan: Plan) -> Iterator[tuple[Shot, list[Window], list
 @contextlib.contextmanager
 def lit(
     scene: Scene,
-    planned: Callable[[], Plan],
     asked: str,
     journal: Journal,
     progress: Progress,
@@ -82,7 +89,6 @@ def lit(
 
     Args:
         scene: The video.
-        planned: Makes the plan of the region as it is then.
         asked: The value of ``--shadows``.
         journal: What an interrupted run has done of it.
         progress: Told of the stages ``motion`` and ``shadows``.
@@ -91,7 +97,7 @@ def lit(
     Raises:
         OutputError: The disk is full or gone.
     """
-    plan, folder = planned(), journal.folder
+    plan, folder = scene.planned(), journal.folder
     if not fills:
         yield Light({}, None), plan
         return
@@ -104,7 +110,7 @@ def lit(
         holes = [scene.region.has_object(index) for index in range(plan.num_frames)]
         shades = decided(store, list(found), holes, _mode(asked, scene.masks))
         scene.region.join(shades)
-        plan = journal.plan or planned()
+        plan = journal.plan or scene.planned()
         journal.keep_plan(plan)
         yield Light(found, shades), plan
 

@@ -313,7 +313,7 @@ def _report(
         lost=segmentation.lost,
         shadows={} if job.light.shades is None else job.light.shades.counts,
         warnings=(*job.warnings, *details.pop("changes", ())),
-        notes=(*segmentation.notes, *(() if job.light.shades is None else job.light.shades.notes)),
+        notes=(*segmentation.notes, *job.light.notes),
         seconds=time.monotonic() - began,
         peak_memory_bytes=device.peak_memory(),
         versions=versions(),
