@@ -148,7 +148,8 @@ def closed(values: Float, known: Known, radius: int) -> Float:
     high = np.asarray(
         cv2.dilate(high, element, borderType=cv2.BORDER_CONSTANT, borderValue=-9), np.float32
     )
-    low = np.where(high > -8, high, np.float32(9))
+    # A disk around what the object hides sees nothing but its shadow: it has no say either.
+    low = np.where(known & (high > -8), high, np.float32(9))
     low = np.asarray(
         cv2.erode(low, element, borderType=cv2.BORDER_CONSTANT, borderValue=9), np.float32
     )
