@@ -12,10 +12,10 @@ from remover.segment import MaskStore
 from remover.shades import INDEX, NAME, ShadeStore, decided
 from remover.types import Rect, Shot, Size
 
-SIZE = Size(60, 90)
+SIZE, PLACE = Size(60, 90), Rect(20, 30, 34, 60)
 
 
-def shade(index: int, travel: float = 2.0, rect: Rect = Rect(20, 30, 34, 60)) -> Shade:
+def shade(index: int, travel: float = 2.0, rect: Rect = PLACE) -> Shade:
     rng = np.random.default_rng(index)
     gain = rng.uniform(0.1, 0.6, (*rect.size, 3)).astype(np.float16)
     ceiling = rng.uniform(4, 5, rect.size).astype(np.float16)

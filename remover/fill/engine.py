@@ -11,7 +11,7 @@ from remover.fill.draft import Carried, Draft, Left, Take, finish, smooth
 from remover.fill.frames import Frame, Reel, to_levels
 from remover.fill.patch import SPECK, Painted, lay, paint_key
 from remover.fill.plates import PLATE_TRUST, as_sources, lay_plates
-from remover.fill.seam import Known, match_seam
+from remover.fill.seam import CLIP, SHADOW_CLIP, Known, match_seam
 from remover.fill.shade import Ground, Shading
 from remover.fill.survey import Survey, far_frames, surveyed
 from remover.masks import bounds
@@ -187,8 +187,10 @@ def draft(
         sure = np.full(hole.shape, PLATE_TRUST, np.float32)
         return Draft(frame, rect, hole, laid, sure, truth, ~left, nothing, ground)
     copied = copy_frame(frame.index, truth, left, anchor, rect, camera, near, beyond)
-    ring = anchor | shadow_kept(frame, rect, shading)
-    fill = match_seam(copied.rgb, truth, left & copied.known, copied.known & ring)
+    kept = shadow_kept(frame, rect, shading)
+    limit = np.where(kept, SHADOW_CLIP, CLIP)[..., None].astype(np.float32)
+    ring = copied.known & (anchor | kept)
+    fill = match_seam(copied.rgb, truth, left & copied.known, ring, limit)
     rgb = np.where(left[..., None], fill, truth)
     sure = np.where(laid, np.float32(PLATE_TRUST), copied.confidence)
     known = ~left | copied.known

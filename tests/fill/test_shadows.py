@@ -1,5 +1,6 @@
 """Shadows of objects: found where they are, and nowhere else."""
 
+import itertools
 from collections.abc import Iterator
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from shadowed import HEIGHT, WIDTH, Scene, scene
 
 from remover.fill import survey
 from remover.fill.shade import Shade, lit_ground
@@ -16,7 +18,6 @@ from remover.fill.shadows import RUN, find, sliding, steadiness
 from remover.masks import dilate
 from remover.progress import Silent
 from remover.types import Rect, Shot, Size, Window
-from tests.shadowed import HEIGHT, WIDTH, Scene, scene
 
 ALL = Rect(0, 0, HEIGHT, WIDTH)
 
@@ -82,7 +83,7 @@ def test_what_is_lit_up_is_the_ground(found):
 def test_what_is_lit_up_does_not_flicker(found):
     made, shades = found
     errors = [lit(made.frames[i], s) - made.clean[i].astype(np.float32) for i, s in shades.items()]
-    for index, (last, now) in enumerate(zip(errors, errors[1:], strict=False), 1):
+    for index, (last, now) in enumerate(itertools.pairwise(errors), 1):
         hidden = dilate(made.masks[index] | made.masks[index - 1], 5)
         seen = shades[index].region(ALL) & ~hidden
         assert abs(float((now - last)[seen].mean())) < 4
