@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from remover.errors import InputError
-from remover.fill import Ground, lit_ground
+from remover.fill import Ground, lit_ground, trust
 from remover.masks import bounds, dilate, feather
 from remover.segment import MaskStore
 from remover.shades import Shades
@@ -91,9 +91,10 @@ class Region:
             return None
         shade = self._shades.store.get(index)
         assert shade is not None
-        light = lit_ground(levels, shade.light(rect), shade.background(rect), shade.reach)
+        gain = shade.light(rect)
+        light = lit_ground(levels, gain, shade.background(rect), shade.reach)
         share = np.where(shadow, 1 - self._own_alpha(index), 0)[rect.slices]
-        return Ground(light, share.astype(np.float32))
+        return Ground(light, share.astype(np.float32), trust(gain, shade.reach))
 
     def barred(self, index: int) -> Mask:
         """``kept``, empty where there is none: these pixels are no source, though in no hole."""

@@ -6,7 +6,7 @@ from remover.fill.choose import Network, choose
 from remover.fill.draft import Carried, Left, Limits, from_arrays, to_arrays
 from remover.fill.engine import ShotFill
 from remover.fill.patch import PAINTER, PAINTER_LICENCE, Painted
-from remover.fill.shade import Ground, Shade, Shading, lit_ground
+from remover.fill.shade import Ground, Shade, Shading, lit_ground, trust
 from remover.fill.shadows import find as find_shadows
 from remover.fill.survey import Survey, survey, surveyed
 
@@ -33,4 +33,5 @@ __all__ = [
     "survey",
     "surveyed",
     "to_arrays",
+    "trust",
 ]

@@ -181,7 +181,7 @@ def draft(
     left, anchor = hole & ~laid, (frame.barred[rect.slices] == 0) | laid
     if ground is not None:
         truth = np.where((ground.share > 0)[..., None], ground.levels, truth)
-        left &= ~ground.settled
+        left &= ~(ground.beside(left) if copies else ground).settled
     nothing = np.zeros_like(hole)
     if not copies or not left.any():
         sure = np.full(hole.shape, PLATE_TRUST, np.float32)
@@ -193,6 +193,10 @@ def draft(
     fill = match_seam(copied.rgb, truth, left & copied.known, ring, limit)
     rgb = np.where(left[..., None], fill, truth)
     sure = np.where(laid, np.float32(PLATE_TRUST), copied.confidence)
+    if ground is not None:
+        ground = ground.beside(copied.known & left)
+        left &= ~ground.settled
+        rgb = np.where(left[..., None], rgb, truth)
     known = ~left | copied.known
     taken = (copied.known & left) | laid
     return Draft(frame, rect, hole, taken, sure, rgb, known, nothing, ground)
@@ -203,8 +207,8 @@ def resumed(carried: Carried, frame: Frame, shading: Shading | None) -> Draft:
     item = carried.resumed(frame)
     ground = ground_of(frame, item.rect, shading, np.zeros_like(item.hole))
     if ground is not None:  # where no fill is needed, only a plate can have been copied
-        share = np.where(ground.settled & item.copied, 0, ground.share)
-        item.ground = Ground(ground.levels, share)
+        beside = ground.beside(item.copied)
+        item.ground = beside.without(beside.settled & item.copied)
     return item
 
 
@@ -213,7 +217,7 @@ def ground_of(frame: Frame, rect: Rect, shading: Shading | None, laid: Known) ->
     if shading is None:
         return None
     found = shading.ground(frame.index, rect, to_levels(frame.rgb[rect.slices]))
-    return None if found is None else Ground(found.levels, np.where(laid, 0, found.share))
+    return None if found is None else found.without(laid)
 
 
 def shadow_kept(frame: Frame, rect: Rect, shading: Shading | None) -> Known:

@@ -1,6 +1,6 @@
 """What lights a frame's shadow up, as it is kept, and the ground as it then looks."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import cv2
@@ -16,8 +16,10 @@ VISIBLE = 0.004
 """Gain (a logarithm) from which a pixel counts as changed: less is under one level of 255."""
 WIDE = 2.5
 """How far the edges of a small picture's gain are from where they may be, in its pixels."""
-TEXTURE = 0.2
+TEXTURE = 0.12
 """How much lighter than the background (a logarithm) a pixel may become: that is its texture."""
+FAINT, DEEP = 0.45, 0.65
+"""Gain (a logarithm) from which, and at which, true pixels of other frames are better."""
 GRAIN = 5
 """Side of the boxes whose median is the light of a pixel: texture is finer, edges stay."""
 
@@ -87,6 +89,18 @@ class Ground:
     """(h, w, 3): levels, meaningful where ``share`` is above 0."""
     share: Float = field(repr=False)
     """(h, w): how much of it a finished pixel is; the rest is the fill."""
+    trust: Float = field(repr=False)
+    """(h, w): 1, and less where it is lit up so much that little of its texture is left: there true
+    pixels of other frames are better."""
+
+    def beside(self, copied: Known) -> "Ground":
+        """The same where other frames have shown some pixels (h, w)."""
+        share = np.where(copied, self.share * self.trust, self.share)
+        return replace(self, share=share.astype(np.float32))
+
+    def without(self, laid: Known) -> "Ground":
+        """The same where nothing is taken of it for some pixels (h, w)."""
+        return replace(self, share=np.where(laid, np.float32(0), self.share))
 
     @property
     def settled(self) -> Known:
@@ -128,3 +142,12 @@ def lit_ground(levels: Float, gain: Float, ceiling: Float, reach: int) -> Float:
     colour = around / np.maximum(around.mean(axis=2), np.float32(1e-3))[..., None]
     lit = levels * np.exp(fine[..., None] * colour)
     return np.asarray(np.minimum(lit, 255), np.float32)
+
+
+def trust(gain: Float, reach: int) -> Float:
+    """How far a gain (h, w, 3) leaves a picture's texture whole, 0 to 1 (h, w).
+
+    ``reach`` is within how many pixels the gain's edges may be elsewhere.
+    """
+    mean = cv2.dilate(gain.mean(axis=2), disk(reach))
+    return np.asarray(np.clip((DEEP - mean) / (DEEP - FAINT), 0, 1), np.float32)
