@@ -29,6 +29,7 @@ COLUMNS = (
     ("ssim_box", "SSIM box", ".3f"),
     ("leftover", "leftover", ".3f"),
     ("dtssd", "dtSSD", ".1f"),
+    ("psnr_effects", "PSNR shadow", ".2f"),
     ("outside", "outside", ".3f"),
     ("recall", "recall", ".3f"),
     ("similarity", "J", ".3f"),
@@ -76,7 +77,7 @@ def run_case(case: Path, prompt: str, output: Path) -> CaseResult:
     """
     facts = json.loads((case / "case.json").read_text())
     prompts = [_prompt(case, facts, prompt)]
-    options = CleanOptions(lossless=True, overwrite=True)
+    options = CleanOptions(lossless=True, overwrite=True, shadows="remove")
     report = pipeline.clean(case / "input.mp4", output, prompts, options)
     with work_folder() as work:
         predicted = None
@@ -184,11 +185,21 @@ def _table_lines(results: Sequence[CaseResult], prompt: str) -> list[str]:
         [*(getattr(r.score, name) for name, _, _ in columns), r.copied_share, r.seconds_per_frame]
         for r in results
     ]
-    figures.append([float(np.nanmean(column)) for column in zip(*figures, strict=True)])
+    figures.append([_mean(column) for column in zip(*figures, strict=True)])
     specs = [*(spec for _, _, spec in columns), ".2f", ".2f"]
     for name, values in zip([*(r.case for r in results), "**mean**"], figures, strict=True):
-        rows.append([name, *(format(v, spec) for v, spec in zip(values, specs, strict=True))])
+        rows.append([name, *(_text(v, spec) for v, spec in zip(values, specs, strict=True))])
     return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def _mean(figures: Sequence[float]) -> float:
+    """The mean of those that apply."""
+    known = [figure for figure in figures if not math.isnan(figure)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _text(figure: float, spec: str) -> str:
+    return "-" if math.isnan(figure) else format(figure, spec)
 
 
 def to_json(results: Sequence[CaseResult]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Putting fills into the untouched planes, proving that nothing else changed, and writing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,12 +11,12 @@ import numpy as np
 from remover import pixels
 from remover.companions import CompanionWriter, Step
 from remover.errors import VerifyError
-from remover.fill import ShotFill, Survey, survey, surveyed
+from remover.fill import ShotFill
 from remover.job import Job
-from remover.plan import cut_to
+from remover.light import shots_to_fill
 from remover.progress import Progress
 from remover.region import Region
-from remover.types import COPIED, PAINTED, UNTOUCHED, Filled, Patch, Shot, VideoInfo, Window
+from remover.types import COPIED, PAINTED, RELIT, UNTOUCHED, Filled, Mask, Patch, VideoInfo
 from remover.video import Frame, Target, Written, writer_of
 
 if TYPE_CHECKING:  # PyTorch is loaded only where a network paints
@@ -30,6 +30,7 @@ class FillTotals:
     frames: int = 0
     copied: int = 0
     painted: int = 0
+    relit: int = 0
     confidence: float = 0.0
     written: Written = field(default_factory=Written)
     """What the writer counted."""
@@ -40,13 +41,18 @@ class FillTotals:
 
     @property
     def copied_share(self) -> float:
-        """Share of the filled pixels that came from other frames."""
+        """Share of the filled pixels that came from other frames; lit ones are not filled."""
         return self.copied / max(1, self.copied + self.painted)
 
     @property
     def painted_share(self) -> float:
         """Share of the filled pixels that no frame shows."""
         return self.painted / max(1, self.copied + self.painted)
+
+    @property
+    def relit_share(self) -> float:
+        """Share of all changed pixels that are the frame's own, without the shadow on them."""
+        return self.relit / max(1, self.copied + self.painted + self.relit)
 
     @property
     def mean_confidence(self) -> float | None:
@@ -58,6 +64,7 @@ class FillTotals:
         self.frames += 1
         self.copied += int(np.count_nonzero(filled.origin == COPIED))
         self.painted += int(np.count_nonzero(filled.origin == PAINTED))
+        self.relit += int(np.count_nonzero(filled.origin == RELIT))
         self.confidence += filled.confidence
 
 
@@ -122,7 +129,7 @@ def write_cleaned(
         job: What to write, with an output planned.
         part: The file or folder to write, or a pipe.
         seed: Decides what is invented.
-        progress: Told of the stages ``motion`` and ``fill``.
+        progress: Told of the stage ``fill``.
         sides: The file or folder of each companion that is planned, by its kind.
 
     Raises:
@@ -133,7 +140,7 @@ def write_cleaned(
     assert job.target is not None
     totals = FillTotals()
     network = _network_painter(job, seed, progress)
-    fills = _fills(job, _survey(job, progress), seed, network)
+    fills = _fills(job, seed, network)
     first, num_frames = job.written.first, job.written.num_frames
     progress.start("fill", num_frames)
     with (
@@ -168,31 +175,6 @@ def write_cleaned(
     return totals
 
 
-def _shots_to_fill(job: Job) -> list[tuple[Shot, list[Window]]]:
-    """The shots with holes, cut to the frames whose masks are known, and their windows."""
-    shots = cut_to(job.plan.shots, job.masks.span.start, job.masks.span.stop)
-    pairs = [(s, [w for w in job.plan.windows if s.start <= w.start < s.stop]) for s in shots]
-    return [(shot, windows) for shot, windows in pairs if windows]
-
-
-def _survey(job: Job, progress: Progress) -> list[Survey]:
-    """Measure the camera's motion in every shot with holes, as far as the journal lacks it."""
-    todo = _shots_to_fill(job)
-    shown = [[plate.index for plate in job.hand.plates_of(shot)] for shot, _ in todo]
-    ranges = [surveyed(*pair, at) for pair, at in zip(todo, shown, strict=True)]
-    progress.start("motion", sum(stop - start for start, stop in ranges))
-    found = []
-    for (shot, windows), at, (start, stop) in zip(todo, shown, ranges, strict=True):
-        known = job.journal.survey(shot)
-        if known is None:
-            known = survey(job.pictures, job.region.hole, shot, windows, progress, at)
-            job.journal.keep_survey(shot, known)
-        else:
-            progress.skip(stop - start)
-        found.append(known)
-    return found
-
-
 def _network_painter(job: Job, seed: int, progress: Progress) -> "NetworkPainter | None":
     """What paints by a network, with nothing loaded yet; None where none does."""
     network, plan = job.painters.network, job.plan.painting
@@ -204,14 +186,12 @@ def _network_painter(job: Job, seed: int, progress: Progress) -> "NetworkPainter
     return NetworkPainter(Networks(network, plan), seed=seed, progress=progress)
 
 
-def _fills(
-    job: Job, surveys: Sequence[Survey], seed: int, network: "NetworkPainter | None"
-) -> Iterator[Filled | Patch]:
+def _fills(job: Job, seed: int, network: "NetworkPainter | None") -> Iterator[Filled | Patch]:
     """The fills of all shots, in frame order: finished ones first, then what is still to do."""
     yield from job.journal.fills()
-    no_source, objects = job.hand.no_source, job.painters.objects
+    objects = job.painters.objects
     number = 0
-    for (shot, windows), found in zip(_shots_to_fill(job), surveys, strict=True):
+    for shot, windows in shots_to_fill(job.plan, job.masks.span):
         first, number = number, number + len(windows)
         todo = windows[max(0, job.journal.windows_done - first) :]
         if not todo:
@@ -221,16 +201,27 @@ def _fills(
             job.region.hole,
             shot,
             windows,
-            found,
+            job.light.surveys[shot],
             seed=seed,
-            no_source=None if no_source is None else no_source.mask,
+            no_source=_no_source(job),
             plates=job.hand.plates_of(shot),
             left=job.journal.left(first),
             copies=job.painters.copies,
             network=network,
             network_part=None if objects is None else partial(job.region.hole_of, objects=objects),
+            shading=job.region,
         )
         for window in todo:
             before = list(filler.painted)
             yield from filler.fill(window)
             job.journal.end_window(before, filler.left)
+
+
+def _no_source(job: Job) -> Callable[[int], Mask] | None:
+    """Pixels that are no source though they are not filled: the user's, and shadows that stay."""
+    by_hand = job.hand.no_source
+    if not job.region.keeps_shadows:
+        return None if by_hand is None else by_hand.mask
+    if by_hand is None:
+        return job.region.barred
+    return lambda index: by_hand.mask(index) | job.region.barred(index)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from remover.geometry import turn
 from remover.pixels import Plane, chroma_mask, component, neutral, picture
-from remover.types import COPIED, PAINTED, Colour, Filled, Mask, PixelLayout, VideoInfo
+from remover.types import COPIED, PAINTED, RELIT, Colour, Filled, Mask, PixelLayout, VideoInfo
 
 Picture = npt.NDArray[np.uint8]
 """R'G'B' (H, W, 3)."""
@@ -29,7 +29,12 @@ edge do: a macroblock."""
 LINE = 2
 """Width of the line between the halves of a comparison, in pixels; even, as chroma needs it."""
 
-COLOURS = {"untouched": (0, 0, 0), "copied": (0, 114, 178), "painted": (240, 228, 66)}
+COLOURS = {
+    "untouched": (0, 0, 0),
+    "copied": (0, 114, 178),
+    "painted": (240, 228, 66),
+    "relit": (204, 121, 167),
+}
 """What each kind of pixel has in a map; told apart by hue and by lightness alike."""
 
 ROW, SWATCH, GAP, LETTER = 24, 14, 6, 7
@@ -143,6 +148,7 @@ def source_map(alpha: Levels | None, filled: Filled | None, info: VideoInfo) -> 
     canvas[:] = COLOURS["untouched"]
     canvas[codes == COPIED] = COLOURS["copied"]
     canvas[codes == PAINTED] = COLOURS["painted"]
+    canvas[codes == RELIT] = COLOURS["relit"]
     turned = np.asarray(turn(canvas, info.orientation), np.uint8)
     return even(np.vstack([turned, legend(turned.shape[1])]))
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,9 +13,11 @@ from remover.byhand import ByHand, by_hand
 from remover.companions import Companion, plan_companions
 from remover.config import CleanOptions
 from remover.errors import VerifyError
-from remover.fill import Scene, paint_plan
+from remover.fill import Scene as PaintScene
+from remover.fill import paint_plan
 from remover.journal import Journal
 from remover.keys import Key
+from remover.light import Light, Scene, lit
 from remover.masking import Masks, make_masks
 from remover.painters import Painters, choose_painters, idle_settings
 from remover.painting import Joins
@@ -60,6 +63,8 @@ class Job:
     hand: ByHand
     """What the user brought; what is to be kept is out of the region already."""
     painters: Painters
+    light: Light
+    """How the camera moves, and the shadows of what is removed."""
     plan: Plan
     target: Target | None
     """Where an output goes; None where none is asked."""
@@ -95,8 +100,11 @@ def prepared(
     sides: Mapping[str, Path] = MappingProxyType({}),
     *,
     writes: bool = True,
+    fills: bool = True,
 ) -> Iterator[Job]:
-    """Do everything that comes before the first picture is filled.
+    """Do everything that comes before the first picture is filled, and yield the job.
+
+    Its working data is deleted when the block ends well, else kept for a run that goes on with it.
 
     Args:
         source: A video, or an image sequence: a pattern or a folder.
@@ -106,12 +114,8 @@ def prepared(
         target: Where an output would go; None if none is planned.
         sides: Where each kind of file beside it would go.
         writes: Whether they are going to be written, so that a journal is kept.
-
-    Yields:
-        The job; its working data is deleted when the block ends well. When it does not, what a
-        later run can go on with stays.
+        fills: Whether what the fill needs is looked at; the masks alone do not need it.
     """
-    check_prompts(prompts, options)
     trackers, chosen = _trackers(prompts, options)
     info = look_at(source, options.fps)
     output_plan = None if target is None else _planned(info, target, options)
@@ -130,25 +134,27 @@ def prepared(
         work = journal.folder, masks_key
         store, masks = enter(_masked(found, prompts, options, trackers, hand, work, progress))
         keys.check_read(journal.key, prompts)
-        region = Region(store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep)
-        plan = journal.plan or _plan_of(region, found, masks, painters, options)
-        journal.keep_plan(plan)
         warnings = (*info.warnings, *index.damage.messages(), *_doubts(masks, frames, options))
+        region = Region(store, grow=_growth(options, masks), soft=options.feather, keep=hand.keep)
+        planned = partial(_plan_of, region, found, masks, painters, options)
+        scene = Scene(RgbPictures(reader), region, masks, hand, planned)
+        seen, plan = enter(lit(scene, options.shadows, journal, progress, fills=fills))
         warnings += (*hand.doubts(plan), *_idle(prompts, options, painters, trackers))
         warnings += (*_of_output(output_plan, target, info, written), *short)
-        _say(progress, warnings, (*masks.segmentation.notes, *_cost_of(plan)))
+        _say(progress, warnings, (*masks.segmentation.notes, *seen.notes, *_cost_of(plan)))
         yield Job(
             info=info,
             reader=reader,
             index=index,
             frames=frames,
             written=written,
-            pictures=RgbPictures(reader),
+            pictures=scene.pictures,
             store=store,
             masks=masks,
             region=region,
             hand=hand,
             painters=painters,
+            light=seen,
             plan=plan,
             target=target,
             output=output_plan,
@@ -226,6 +232,7 @@ def _trackers(prompts: Sequence[Prompt], options: CleanOptions) -> tuple[dict[in
 
     Masks that hold as they are need no tracker, and so nothing that could be missing.
     """
+    check_prompts(prompts, options)
     names = {p.object_id: options.tracker_of(p.object_id) for p in prompts if p.is_tracked}
     style = Style(options.sam2_memory, options.sam2_motion, options.sam2_refine)
     found = {
@@ -291,7 +298,7 @@ def _plan_of(
     if painters.network is not None:
         painting = paint_plan(
             painters.network,
-            Scene(usable, boxes, info.size, depth),
+            PaintScene(usable, boxes, info.size, depth),
             steps=options.steps,
             joins=Joins(options.joins),
         )

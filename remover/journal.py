@@ -119,6 +119,7 @@ class Journal:
 
     def keep_survey(self, shot: Shot, found: Survey) -> None:
         """Write down what was measured of a shot."""
+        self._surveys[shot] = found
         camera = found.camera
         self._append(
             SURVEY,

@@ -97,6 +97,8 @@ class Score:
     """Levels: how much the change from frame to frame differs from the true one."""
     outside: float
     """Mean change in levels of pixels that were not to change."""
+    psnr_effects: float
+    """dB, as ``psnr_mask`` over the object's shadow; NaN if it has none."""
     recall: float
     """Share of the true object's pixels that the masks hold; NaN if no masks were given."""
     similarity: float
@@ -114,6 +116,7 @@ class Scorer:
         self._left = self._visible = 0
         self._change = self._change_count = 0.0
         self._outside = self._outside_count = 0.0
+        self._shadow = self._shadow_count = 0.0
         self._held = self._true = 0
         self._similarity: list[float] = []
         self._previous: tuple[Picture, Picture] | None = None
@@ -152,6 +155,9 @@ class Scorer:
             self._box.append(psnr(float(error[area].mean(dtype=np.float64))))
             self._ssim.append(float(ssim(luma(shown), luma(clean))[area].mean()))
             self._add_leftover(shown, clean, source, true)
+        if effects is not None and effects.any():
+            self._shadow += float(error[effects].sum(dtype=np.float64))
+            self._shadow_count += 3 * _count(effects)
         still = ~true if effects is None else ~(true | effects)
         difference = np.abs(shown.astype(np.int16) - source)[still]
         self._outside += float(difference.sum())
@@ -184,6 +190,9 @@ class Scorer:
             leftover=self._left / max(1, self._visible),
             dtssd=math.sqrt(self._change / max(1.0, self._change_count)),
             outside=self._outside / max(1.0, self._outside_count),
+            psnr_effects=(
+                psnr(self._shadow / self._shadow_count) if self._shadow_count else math.nan
+            ),
             recall=self._held / max(1, self._true) if has_masks else math.nan,
             similarity=float(np.mean(self._similarity)) if has_masks else math.nan,
         )

@@ -113,6 +113,9 @@ class CleanOptions:
     """Stop with an error where a mask may be wrong or an object was not found."""
     feather: int = 2
     """Pixels outside the widened mask over which the fill blends into the picture."""
+    shadows: str = "auto"
+    """What becomes of the object's shadow: `remove` lights it up where it is found, `keep` leaves
+    it; `auto` keeps it beside masks that you give, else removes it where it is sure."""
     seed: int = 0
     """Seed of every random choice; the same seed gives the same bytes."""
     device: str = "auto"

@@ -178,7 +178,7 @@ def mask(
             hint="name a folder (masks/) or a video (masks.mkv, masks.mp4, masks.mov)",
         )
     delivery.check_sides(sides, output, source, options)
-    with prepared(source, prompts, options, progress, None, sides) as job:
+    with prepared(source, prompts, options, progress, None, sides, fills=False) as job:
         with (
             files.undoing() as undo,
             _publishing_masks(output, options, progress) as part,
@@ -243,7 +243,12 @@ def preview(
                 for store, tint in ((hand.keep, sheets.KEPT), (hand.no_source, sheets.NO_SOURCE))
                 if store is not None
             ]
-            return sheets.tile(picture, job.region.hole(i), job.info, label, marked, verdicts[i])
+            if job.region.kept(i) is not None:
+                marked.append((job.region.barred(i), sheets.NO_SOURCE))
+            hole, shadow = job.region.object_hole(i), job.region.shadow(i)
+            if shadow is not None:
+                marked.append((shadow & ~hole, sheets.SHADOW))
+            return sheets.tile(picture, hole, job.info, label, marked, verdicts[i])
 
         frames = sheets.choose_frames(is_shown, confidence=confidence)
         canvas = sheets.contact_sheet(frames, get_tile)
@@ -306,8 +311,9 @@ def _report(
         frames_without_mask=sum(job.store.is_empty(i) for i in range(job.index.num_frames)),
         unsure=segmentation.unsure,
         lost=segmentation.lost,
+        shadows={} if job.light.shades is None else job.light.shades.counts,
         warnings=(*job.warnings, *details.pop("changes", ())),
-        notes=segmentation.notes,
+        notes=(*segmentation.notes, *job.light.notes),
         seconds=time.monotonic() - began,
         peak_memory_bytes=device.peak_memory(),
         versions=versions(),
@@ -328,6 +334,7 @@ def _filled(job: Job, totals: FillTotals) -> dict[str, Any]:
         "changes": tuple(totals.changes),
         "copied_share": totals.copied_share,
         "painted_share": totals.painted_share,
+        "relit_share": totals.relit_share,
         "mean_confidence": totals.mean_confidence,
         "resumed_frames": job.journal.frames_done,
     }

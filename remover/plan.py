@@ -24,6 +24,12 @@ SECONDS_PER_MEGAPIXEL = 2.0
 SECONDS_PER_FRAME = 0.12
 """Time for masks, motion, decoding and encoding of one frame of 640x360, likewise."""
 
+SHADOW_SECONDS = 0.1
+"""Time to look for a shadow in one frame with a hole, whatever its size, likewise."""
+
+SHADOW_BYTES = 90_000_000
+"""Memory that this takes, at its peak; nothing else is held then."""
+
 PROCESS_BYTES = 220_000_000
 """What the process takes before it holds any picture."""
 
@@ -175,6 +181,7 @@ def make_plan(
     far = min(FAR_BYTES, FAR_FRAMES * picture) if held > RADIUS else 0
     scale = size.height * size.width / (640 * 360)
     seconds = SECONDS_PER_FRAME * len(boxes) * scale + SECONDS_PER_MEGAPIXEL * sum(around) / 1e6
+    seconds += SHADOW_SECONDS * len(holes)
     filling = held * picture + drafts * DRAFT_BYTES + far
     if painting is not None:
         filling += painting.host_bytes
@@ -186,7 +193,8 @@ def make_plan(
         windows=windows,
         hole_frames=len(holes),
         hole_share=sum(holes) / len(holes) / (size.height * size.width) if holes else 0.0,
-        memory_bytes=PROCESS_BYTES + max(filling + tracking.kept_bytes, tracking.memory_bytes),
+        memory_bytes=PROCESS_BYTES
+        + max(max(filling, SHADOW_BYTES) + tracking.kept_bytes, tracking.memory_bytes),
         seconds=_sum(parts),
         painting=painting,
     )

@@ -20,6 +20,7 @@ MOST_TILES = 12
 REMOVED: Tint = (255.0, 40.0, 160.0)
 KEPT: Tint = (40.0, 220.0, 90.0)
 NO_SOURCE: Tint = (50.0, 120.0, 255.0)
+SHADOW: Tint = (255.0, 150.0, 30.0)
 """R'G'B' levels that the masks of a sheet are tinted with."""
 
 

@@ -61,6 +61,10 @@ class Report:
     lost: tuple[Shot, ...] = ()
     copied_share: float | None = None
     painted_share: float | None = None
+    relit_share: float | None = None
+    """Share of all changed pixels whose shadow was removed; the other shares are of the hole."""
+    shadows: dict[str, int] = field(default_factory=dict)
+    """In how many frames a shadow was found: ``removed`` and ``kept``."""
     mean_confidence: float | None = None
     resumed_frames: int = 0
     """Frames whose fill an interrupted run had finished."""
@@ -109,6 +113,11 @@ class Report:
                 f"masks by {self.tracker}; {self.copied_share:.1%} of the hole copied from other "
                 f"frames, {self.painted_share:.1%} painted ({self.painter})"
             )
+        if self.relit_share:
+            lines.append(
+                f"a shadow removed in {self.shadows['removed']} frames: {self.relit_share:.1%} of "
+                "what was changed is the picture's own, lit up"
+            )
         target = self.output or self.input
         size = target.stat().st_size if target.is_file() else None
         parts = [
@@ -130,6 +139,9 @@ class Report:
             f"{plan.hole_share:.1%} of the picture on average",
             f"shots     {len(plan.shots)}: " + ", ".join(f"{a}-{b - 1}" for a, b in plan.shots),
         ]
+        found = [f"{done} in {count} frames" for done, count in self.shadows.items() if count]
+        if found:
+            lines.append(f"shadow    {', '.join(found)}")
         for window in plan.windows:
             crop = window.crop
             lines.append(

@@ -325,12 +325,12 @@ class Patch:
     rect: Rect
     rgb: npt.NDArray[np.float32] = field(repr=False)
     origin: npt.NDArray[np.uint8] = field(repr=False)
-    """UNTOUCHED, COPIED or PAINTED for each pixel."""
+    """UNTOUCHED, COPIED, PAINTED or RELIT for each pixel."""
     confidence: npt.NDArray[np.float32] = field(repr=False)
     """0 to 1 for copied pixels; 0 elsewhere."""
 
 
-UNTOUCHED, COPIED, PAINTED = 0, 1, 2
+UNTOUCHED, COPIED, PAINTED, RELIT = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +345,7 @@ class Filled:
     planes: tuple[npt.NDArray[Any], ...] = field(repr=False)
     """The part of each plane that shows ``rect``, in memory order."""
     origin: npt.NDArray[np.uint8] = field(repr=False)
-    """UNTOUCHED, COPIED or PAINTED for each pixel of ``rect``."""
+    """UNTOUCHED, COPIED, PAINTED or RELIT for each pixel of ``rect``."""
     confidence: float
     """Sum over the copied pixels, each 0 to 1."""
 

@@ -147,12 +147,12 @@ def test_the_comparison_has_both_pictures_and_the_sound(make_clip, tmp_path):
 
 
 def test_the_map_says_where_each_pixel_comes_from(make_clip, tmp_path):
-    clip = make_clip(**{**SMALL, "width": 250})
+    clip = make_clip(**{**SMALL, "width": 330})
     chart = tmp_path / "map.mkv"
     clean(clip, tmp_path / "out.mkv", tmp_path, source_map=chart, dilate=1, feather=0)
     union = cv2.dilate(np.logical_or.reduce(clip.masks).astype(np.uint8), np.ones((3, 3))) > 0
     for picture in rgb_of(chart):
-        assert picture.shape == (74, 250, 3)
+        assert picture.shape == (74, 330, 3)
         kinds = {name: (picture[:50] == rgb).all(axis=-1) for name, rgb in COLOURS.items()}
         assert sum(kinds.values()).all()
         assert kinds["painted"].any()  # a fixed mask hides some pixels in every frame
@@ -202,7 +202,7 @@ def test_turned_videos(make_clip, tmp_path):
     assert infos["layer"].size == (50, 70)
     assert infos["matte"].size == (70, 50)
     assert infos["compare"].size == (70, 102)
-    assert infos["source_map"].size == (70 + 72, 50)
+    assert infos["source_map"].size == (70 + 96, 50)
     ((levels,), *_), _ = planes(sides["matte"])
     assert levels[20:32, 10:22].all()
     assert not levels[50:].any()

@@ -82,7 +82,7 @@ def test_opaque_pixels_are_whole_blocks_and_what_chroma_reaches():
     assert np.array_equal(opaque(hole, layout_of("yuv444p")), hole)
 
 
-@pytest.mark.parametrize(("width", "rows"), [(400, 24), (60, 72), (9, 72), (1920, 72)])
+@pytest.mark.parametrize(("width", "rows"), [(400, 24), (60, 96), (9, 96), (1920, 72)])
 def test_the_legend_names_every_colour(width, rows):
     strip = legend(width)
     assert strip.shape == (rows, width, 3)

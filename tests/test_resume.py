@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import remover
-from remover import compose, files, journal, records
+from remover import compose, files, journal, light, records
 from remover.errors import InputError, OutputError, UsageError
 from remover.owner import Owner
 from remover.segment import MaskStore, propagate
@@ -66,7 +66,7 @@ def left(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("owner", "name", "calls", "resumed"),
     [
-        (compose, "survey", 1, 0),
+        (light, "survey", 1, 0),
         (compose, "put_in", 5, 0),
         (compose, "put_in", 36, 32),
         (compose, "put_in", 50, 40),

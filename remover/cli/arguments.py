@@ -140,6 +140,7 @@ Sam2Refine = Annotated[bool | None, _switch("sam2_refine", MASK)]
 Strict = Annotated[bool | None, _switch("strict", MASK)]
 Dilate = Annotated[str | None, _value("dilate", MASK, "PIXELS")]
 Feather = Annotated[str | None, _value("feather", MASK, "PIXELS")]
+Shadows = Annotated[str | None, _choice("shadows", MASK)]
 
 Copy = Annotated[str | None, _choice("copy", QUALITY)]
 Painter = Annotated[str | None, _choice("painter", QUALITY)]

@@ -54,6 +54,7 @@ def clean(
     strict: flag.Strict = None,
     dilate: flag.Dilate = None,
     feather: flag.Feather = None,
+    shadows: flag.Shadows = None,
     plate: flag.Plates = None,
     no_source: flag.NoSources = None,
     copy: flag.Copy = None,

@@ -6,6 +6,8 @@ from remover.fill.choose import Network, choose
 from remover.fill.draft import Carried, Left, Limits, from_arrays, to_arrays
 from remover.fill.engine import ShotFill
 from remover.fill.patch import PAINTER, PAINTER_LICENCE, Painted
+from remover.fill.shade import Ground, Shade, Shading, lit_ground, trust
+from remover.fill.shadows import find as find_shadows
 from remover.fill.survey import Survey, survey, surveyed
 
 __all__ = [
@@ -13,17 +15,23 @@ __all__ = [
     "PAINTER_LICENCE",
     "Camera",
     "Carried",
+    "Ground",
     "Left",
     "Limits",
     "Network",
     "Painted",
     "Scene",
+    "Shade",
+    "Shading",
     "ShotFill",
     "Survey",
     "choose",
+    "find_shadows",
     "from_arrays",
+    "lit_ground",
     "paint_plan",
     "survey",
     "surveyed",
     "to_arrays",
+    "trust",
 ]

@@ -9,8 +9,9 @@ import numpy as np
 from remover.fill.frames import Float, Frame, levels_scale
 from remover.fill.patch import Painted
 from remover.fill.seam import Known, membrane
+from remover.fill.shade import Ground
 from remover.masks import bounds
-from remover.types import COPIED, PAINTED, UNTOUCHED, Patch, Rect, Shot, Size
+from remover.types import COPIED, PAINTED, RELIT, UNTOUCHED, Patch, Rect, Shot, Size
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class Draft:
     known: Known = field(repr=False)
     painted: Known = field(repr=False)
     """(h, w): filled by a network, and open to a newer version of its next window."""
+    ground: Ground | None = field(default=None, repr=False)
+    """What lies around, lit without the object; None where nothing is in its shadow."""
 
     @property
     def barred(self) -> Known:
@@ -76,7 +79,13 @@ def finish(item: Draft) -> Patch:
     hole, copied = item.hole[tight.slices], item.copied[tight.slices]
     origin = np.where(hole, np.where(copied, COPIED, PAINTED), UNTOUCHED).astype(np.uint8)
     sure = np.where(origin == COPIED, item.confidence[tight.slices], 0).astype(np.float32)
-    rgb = item.rgb[tight.slices] / np.float32(levels_scale(item.frame.rgb))
+    levels = item.rgb[tight.slices]
+    if item.ground is not None:
+        share = item.ground.share[tight.slices]
+        levels = levels + share[..., None] * (item.ground.levels[tight.slices] - levels)
+        origin[hole & (share >= 1)] = RELIT
+        sure[origin == RELIT] = 0
+    rgb = levels / np.float32(levels_scale(item.frame.rgb))
     rect = tight.moved(item.rect.top, item.rect.left)
     return Patch(item.frame.index, rect, rgb, origin, sure)
 

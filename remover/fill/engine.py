@@ -14,10 +14,11 @@ from remover.fill.frames import Frame, Reel, to_levels
 from remover.fill.inertia import followed
 from remover.fill.patch import SPECK, Painted, lay, paint_key
 from remover.fill.plates import PLATE_TRUST, as_sources, lay_plates
-from remover.fill.seam import match_seam
+from remover.fill.seam import CLIP, SHADOW_CLIP, Known, match_seam
+from remover.fill.shade import Ground, Shading
 from remover.fill.survey import Survey, far_frames, surveyed
 from remover.masks import bounds
-from remover.types import Mask, Patch, Pictures, Plate, Shot, Window
+from remover.types import Mask, Patch, Pictures, Plate, Rect, Shot, Window
 
 if TYPE_CHECKING:
     from remover.fill.paint import NetworkPainter
@@ -55,6 +56,7 @@ class ShotFill:
         copies: bool = True,
         network: "NetworkPainter | None" = None,
         network_part: Callable[[int], Mask] | None = None,
+        shading: Shading | None = None,
     ) -> None:
         """Prepare; nothing is read before the first window.
 
@@ -73,6 +75,7 @@ class ShotFill:
             network: What paints what is not copied; None is the classic painter alone.
             network_part: Pixels of a frame, full size, that the network paints; the classic painter
                 paints the others. None is all of them.
+            shading: What is known of the object's shadows; what is lit up is part of the hole.
         """
         self.painted, self._carried = list(left.painted), left.carried
         self._copies, self._network, self._network_part = copies, network, network_part
@@ -85,7 +88,7 @@ class ShotFill:
         self._is_long = stop - start > REACH
         self._far: list[Frame] | None = None
         self._reel = Reel(pictures, hole, no_source)
-        self._plates = as_sources(plates)
+        self._plates, self._shading = as_sources(plates), shading
         self._flow_reach = flow_reach(shot, windows)
         self._flows = Flows(self._reel.__getitem__, found.camera, start, stop - 1, self._flow_reach)
 
@@ -101,9 +104,15 @@ class ShotFill:
         sources = self._sources(window, far)
         carried = {item.index: item for item in self._carried}
         drafts = {
-            i: carried[i].resumed(reel[i])
+            i: resumed(carried[i], reel[i], self._shading)
             if i in carried
-            else draft(reel[i], sources if self._copies else None, self._found.camera, self._plates)
+            else draft(
+                reel[i],
+                sources if self._copies else None,
+                self._found.camera,
+                self._plates,
+                self._shading,
+            )
             for i in targets(window, reel)
         }
         self._fill_unseen(window, drafts)
@@ -175,8 +184,14 @@ def targets(window: Window, reel: Reel) -> list[int]:
     return [i for i in range(window.start, window.stop + window.tail) if reel[i].hole.any()]
 
 
-def draft(frame: Frame, sources: Sources | None, camera: Camera, plates: Sequence[Frame]) -> Draft:
-    """Lay plates, copy what other frames show, and match both to the picture around the hole.
+def draft(
+    frame: Frame,
+    sources: Sources | None,
+    camera: Camera,
+    plates: Sequence[Frame],
+    shading: Shading | None = None,
+) -> Draft:
+    """Lay plates, light up, copy what other frames show, and match it to what is around the hole.
 
     Without ``sources`` nothing is copied, and what plates leave open is missing.
     """
@@ -185,19 +200,56 @@ def draft(frame: Frame, sources: Sources | None, camera: Camera, plates: Sequenc
     rect = tight.grown(MARGIN, frame.size)
     hole = frame.hole[rect.slices] > 0
     truth, laid = lay_plates(frame, rect, camera, plates)
+    ground = ground_of(frame, rect, shading, laid)
     left, anchor = hole & ~laid, (frame.barred[rect.slices] == 0) | laid
+    if ground is not None:
+        truth = np.where((ground.share > 0)[..., None], ground.levels, truth)
+        left &= ~(ground.beside(left) if sources is not None else ground).settled
     nothing = np.zeros_like(hole)
     if sources is None or not left.any():
         sure = np.full(hole.shape, PLATE_TRUST, np.float32)
-        return Draft(frame, rect, hole, laid, sure, truth, ~left, nothing)
+        return Draft(frame, rect, hole, laid, sure, truth, ~left, nothing, ground)
     beyond = [f for f in sources.far if abs(f.index - frame.index) > REACH]
     target = Target(frame.index, rect, truth, left, anchor)
     copied = copy_frame(target, replace(sources, far=beyond))
-    fill = match_seam(copied.rgb, truth, left & copied.known, copied.known & anchor)
+    kept = shadow_kept(frame, rect, shading)
+    limit = np.where(kept, SHADOW_CLIP, CLIP)[..., None].astype(np.float32)
+    ring = copied.known & (anchor | kept)
+    fill = match_seam(copied.rgb, truth, left & copied.known, ring, limit)
     rgb = np.where(left[..., None], fill, truth)
     sure = np.where(laid, np.float32(PLATE_TRUST), copied.confidence)
+    if ground is not None:
+        ground = ground.beside(copied.known & left)
+        left &= ~ground.settled
+        rgb = np.where(left[..., None], rgb, truth)
     known = ~left | copied.known
-    return Draft(frame, rect, hole, copied.known | laid, sure, rgb, known, nothing)
+    taken = (copied.known & left) | laid
+    return Draft(frame, rect, hole, taken, sure, rgb, known, nothing, ground)
+
+
+def resumed(carried: Carried, frame: Frame, shading: Shading | None) -> Draft:
+    """The draft of a frame that the window before has filled."""
+    item = carried.resumed(frame)
+    ground = ground_of(frame, item.rect, shading, np.zeros_like(item.hole))
+    if ground is not None:  # where no fill is needed, only a plate can have been copied
+        beside = ground.beside(item.copied)
+        item.ground = beside.without(beside.settled & item.copied)
+    return item
+
+
+def ground_of(frame: Frame, rect: Rect, shading: Shading | None, laid: Known) -> Ground | None:
+    """What lies around the hole, lit without the object; what is ``laid`` stays as it is."""
+    if shading is None:
+        return None
+    found = shading.ground(frame.index, rect, to_levels(frame.rgb[rect.slices]))
+    return None if found is None else found.without(laid)
+
+
+def shadow_kept(frame: Frame, rect: Rect, shading: Shading | None) -> Known:
+    """Pixels around the hole in a shadow that stays: no source, but the fill is matched to them."""
+    kept = None if shading is None else shading.kept(frame.index)
+    outside = frame.hole[rect.slices] == 0
+    return np.zeros_like(outside) if kept is None else kept[rect.slices] & outside
 
 
 def fill_unseen(drafts: Sequence[Draft], camera: Camera, painted: list[Painted], seed: int) -> None:

@@ -12,6 +12,8 @@ RING = 3
 """Width of the ring of known pixels around a hole that a seam is matched on, in pixels."""
 CLIP = 40.0
 """Largest correction, in levels: more than this is another thing, not another exposure."""
+SHADOW_CLIP = 160.0
+"""The same where a shadow is known to be what makes the difference."""
 PASSES = 8
 """Smoothing passes at each level of the pyramid."""
 
@@ -65,7 +67,9 @@ def ring_around(hole: Known, radius: int = RING) -> Known:
     return grown & ~hole
 
 
-def match_seam(fill: Float, truth: Float, hole: Known, anchor: Known) -> Float:
+def match_seam(
+    fill: Float, truth: Float, hole: Known, anchor: Known, limit: Float | float = CLIP
+) -> Float:
     """Shift ``fill`` smoothly so that it meets ``truth`` on the anchors around the hole.
 
     Args:
@@ -73,6 +77,7 @@ def match_seam(fill: Float, truth: Float, hole: Known, anchor: Known) -> Float:
         truth: (h, w, 3) levels, meaningful outside the hole.
         hole: (h, w) pixels being filled.
         anchor: (h, w) pixels where both are known; those near the hole are used.
+        limit: Largest correction at an anchor, in levels; (h, w, 1) if it is not the same at all.
 
     Returns:
         The corrected fill; unchanged if no anchor is near.
@@ -80,5 +85,5 @@ def match_seam(fill: Float, truth: Float, hole: Known, anchor: Known) -> Float:
     anchor = anchor & ring_around(hole)
     if not anchor.any():
         return fill
-    gap = np.clip(truth - fill, -CLIP, CLIP)
+    gap = np.clip(truth - fill, -limit, limit)
     return fill + membrane(gap, anchor)
