@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from remover import pixels
 from remover.companions import CompanionWriter, Step
@@ -16,7 +17,7 @@ from remover.job import Job
 from remover.plan import cut_to
 from remover.progress import Progress
 from remover.region import Region
-from remover.types import COPIED, PAINTED, UNTOUCHED, Filled, Patch, Shot, VideoInfo, Window
+from remover.types import COPIED, PAINTED, UNTOUCHED, Filled, Mask, Patch, Shot, VideoInfo, Window
 from remover.video import Frame, Target, Written, writer_of
 
 if TYPE_CHECKING:  # PyTorch is loaded only where a network paints
@@ -193,6 +194,13 @@ def _survey(job: Job, progress: Progress) -> list[Survey]:
     return found
 
 
+def _judge(picture: NDArray[np.uint8], invented: Mask) -> float:
+    """How foreign what was invented looks; PyTorch is loaded where something is painted."""
+    from remover.judge import foreignness
+
+    return foreignness(picture, invented)
+
+
 def _network_painter(job: Job, seed: int, progress: Progress) -> "NetworkPainter | None":
     """What paints by a network, with nothing loaded yet; None where none does."""
     network, plan = job.painters.network, job.plan.painting
@@ -229,6 +237,7 @@ def _fills(
             copies=job.painters.copies,
             network=network,
             network_part=None if objects is None else partial(job.region.hole_of, objects=objects),
+            judge=_judge,
         )
         for window in todo:
             before = list(filler.painted)

@@ -37,7 +37,7 @@ from remover.plan import plan_of
 from remover.types import Filled, Plan, Rect, Shot
 from remover.video import Target, folder_of
 
-SCHEMA = 2
+SCHEMA = 3
 FACTS, FILLS, MASKS = "journal.json", "fills.bin", "masks.npz"
 WORK = "`--work DIR`"
 """What names another place for a work folder."""
@@ -158,6 +158,7 @@ class Journal:
         for number, key in enumerate(after.painted[held:]):
             arrays[f"place{number}"] = np.array([key.index, *key.rect])
             arrays[f"rgb{number}"], arrays[f"shown{number}"] = key.rgb, key.shown
+            arrays[f"invented{number}"] = key.invented
         self._append(WINDOW, **arrays)
         self._ended += 1
 
@@ -293,6 +294,6 @@ def _keys(arrays: Mapping[str, Any]) -> tuple[int, list[Painted]]:
     while f"rgb{len(new)}" in arrays:
         number = len(new)
         index, *rect = (int(value) for value in arrays[f"place{number}"])
-        rgb, shown = arrays[f"rgb{number}"], arrays[f"shown{number}"]
-        new.append(Painted(index, Rect(*rect), rgb, shown))
+        names = (f"rgb{number}", f"shown{number}", f"invented{number}")
+        new.append(Painted(index, Rect(*rect), *(arrays[name] for name in names)))
     return int(arrays["held"]), new

@@ -19,7 +19,7 @@ LAYERS = [
     {"pipeline"},
     {"compose", "mask_output"},
     {"job"},
-    {"masking", "byhand", "painters"},
+    {"masking", "byhand", "painters", "judge"},
     {"delivery"},
     {"workplace"},
     {"journal", "maskcache"},

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from remover.fill import PAINTER, PAINTER_LICENCE, patch
 from remover.fill.align import Camera, is_sane, is_still, step, view, warp
+from remover.fill.carry import lay
 from remover.fill.copy import REACH, confidence, empty_side, error_around, join, rest
 from remover.fill.frames import Frame, to_bytes, to_levels
-from remover.fill.patch import lay, paint, paint_key
+from remover.fill.patch import paint, paint_key
 from remover.fill.seam import CLIP, match_seam, membrane, ring_around
 from remover.fill.survey import MAX_FAR, is_static, kept_indices
 from remover.types import Rect
