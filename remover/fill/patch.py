@@ -6,7 +6,7 @@ paints in more than one way where somebody can judge which one looks best.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -21,8 +21,6 @@ from remover.types import Rect, Size
 
 ROWS_WEIGHT = 0.25
 """Weight of the rows of two patches against their difference, where rows count."""
-ROWS_SHARE = 0.5
-"""Share of the picture's variance that must lie between its rows before rows are tried."""
 SPECK = 64
 """A group of missing pixels smaller than this is filled smoothly."""
 NEUTRAL = 128.0
@@ -55,7 +53,7 @@ class Brush:
     """How much better than the plain brush it must look to be taken."""
 
 
-PLAIN, FINE, ROWS = Brush(), Brush(radius=3, handicap=0.01), Brush(keeps_rows=True, handicap=0.02)
+PLAIN, FINE, ROWS = Brush(), Brush(radius=3, handicap=0.01), Brush(keeps_rows=True)
 
 Judge = Callable[[npt.NDArray[np.uint8], Known], float]
 """Says of a picture (h, w, 3) how foreign what was invented (h, w) looks in it."""
@@ -147,33 +145,10 @@ def paint_reduced(
     return np.where(known[..., None], start, large.astype(np.float32))
 
 
-def share_of_rows(rgb: Float, given: Known) -> float:
-    """Share of a picture's variance that lies between its rows, over the given pixels: 0 to 1.
-
-    Args:
-        rgb: (h, w, 3) levels.
-        given: (h, w).
-    """
-    weight = given.astype(np.float64)[..., None]
-    count = weight.sum(axis=1)
-    rows = (rgb * weight).sum(axis=1) / np.maximum(count, 1)
-    mean = (rgb * weight).sum(axis=(0, 1)) / max(1.0, float(weight.sum()))
-    whole = float((np.square(rgb - mean) * weight).sum())
-    return float((np.square(rows - mean) * count).sum()) / max(whole, 1e-6)
-
-
-def brushes(rgb: Float, given: Known) -> Iterator[Brush]:
-    """The ways worth trying on a picture, the plain one first."""
-    yield PLAIN
-    yield FINE
-    if share_of_rows(rgb, given) > ROWS_SHARE:
-        yield ROWS
-
-
 def paint_best(
     rgb: Float, known: Known, seed: int, barred: Known | None, judge: Judge | None
 ) -> Float:
-    """Paint in every way that is worth trying and take what looks best; as ``paint``.
+    """Paint in every way and take what looks best; as ``paint``.
 
     Without a judge the plain brush paints.
     """
@@ -181,7 +156,7 @@ def paint_best(
     if judge is None or PAINTER == "membrane" or not given.any():
         return paint(rgb, known, seed, barred)
     best, least = rgb, np.inf
-    for brush in brushes(rgb, given):
+    for brush in (PLAIN, FINE, ROWS):
         made = paint(rgb, known, seed, barred, brush)
         cost = judge(to_bytes(made), ~known) + brush.handicap
         if cost < least:
@@ -198,7 +173,7 @@ def paint_key(
     barred: Known | None = None,
     judge: Judge | None = None,
 ) -> Painted:
-    """Paint the missing pixels of a region of a key frame from a context as large as they.
+    """Paint the missing pixels of a region of a key frame from what lies around them.
 
     Args:
         index: The key frame.
@@ -212,7 +187,7 @@ def paint_key(
     missing = bounds(~known)
     assert missing is not None
     size = Size(*known.shape)
-    cut = missing.grown(max(SURROUND, *missing.size), size)
+    cut = missing.grown(max(SURROUND, max(missing.size) // 2), size)
     shut = np.zeros_like(known) if barred is None else barred
     part = shut[cut.slices] if shut.any() else None
     made = paint_best(rgb[cut.slices], known[cut.slices], seed, part, judge)
