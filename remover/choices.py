@@ -24,6 +24,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "sam2_memory": ("recent", "gated"),
     "painter": ("auto", "classic", "minimax", "small"),
     "copy": ("on", "off"),
+    "grain": ("auto", "off"),
     "joins": ("hand-over", "blend", "shift"),
     "dtype": ("auto", "fp32", "bf16", "fp16"),
     "format": ("matroska", "mp4", "nut", "y4m", "mpegts"),

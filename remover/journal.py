@@ -27,6 +27,7 @@ from remover.fill import (
     Carried,
     Left,
     Limits,
+    Noise,
     Painted,
     Survey,
     from_arrays,
@@ -127,6 +128,7 @@ class Journal:
             steps=np.array(camera.steps, np.float64).reshape(-1, 3, 3),
             static=np.array(camera.static),
             far=np.array(found.far, np.int64),
+            noise=np.array(found.noise, np.float64),
         )
 
     def fills(self) -> Iterator[Filled]:
@@ -280,7 +282,8 @@ def _filled(arrays: Mapping[str, Any]) -> Filled:
 def _survey(arrays: Mapping[str, Any]) -> tuple[Shot, Survey]:
     start, stop = (int(value) for value in arrays["shot"])
     camera = Camera(int(arrays["first"]), tuple(arrays["steps"]), bool(arrays["static"]))
-    return Shot(start, stop), Survey(camera, tuple(int(i) for i in arrays["far"]))
+    noise = Noise(*(float(value) for value in arrays["noise"]))
+    return Shot(start, stop), Survey(camera, tuple(int(i) for i in arrays["far"]), noise)
 
 
 def _carried_file(folder: Path, window: int) -> Path:

@@ -142,6 +142,7 @@ Dilate = Annotated[str | None, _value("dilate", MASK, "PIXELS")]
 Feather = Annotated[str | None, _value("feather", MASK, "PIXELS")]
 
 Copy = Annotated[str | None, _choice("copy", QUALITY)]
+Grain = Annotated[str | None, _choice("grain", QUALITY)]
 Painter = Annotated[str | None, _choice("painter", QUALITY)]
 Weights = Annotated[str | None, _value("weights", QUALITY, "DIR")]
 Steps = Annotated[str | None, _value("steps", QUALITY, "NUMBER")]

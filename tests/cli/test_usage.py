@@ -24,7 +24,7 @@ FLAGS = {
     "": {"--help", "--install-completion", "--show-completion", "--version", "-V", "-h"},
     "clean": SHARED
     | {"--codec", "--crf", "--dry-run", "--lossless", "--no-lossless", "--no-source", "--painter"}
-    | {"--copy", "--dtype", "--guidance", "--joins", "--steps", "--weights"}
+    | {"--copy", "--dtype", "--grain", "--guidance", "--joins", "--steps", "--weights"}
     | {"--plate", "--preview", "--no-resume", "--resume", "--work"}
     | {"--compare", "--handles", "--layer", "--matte", "--no-trim", "--source-map", "--trim"},
     "mask": SHARED | {"--overlay"},
