@@ -30,6 +30,7 @@ FLAGS = {
     "mask": SHARED | {"--overlay"},
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
+    "bench unseen": DISPLAY | {"--sheets"},
     "bench track": DISPLAY | {"--device", "--frames", "--prompt"},
     "bench model": DISPLAY
     | {"--compare", "--device", "--dtype", "--frames", "--parts", "--rounds", "--size"},
