@@ -13,7 +13,7 @@ from remover.fill.align import Matrix
 from remover.fill.bend import Field, left_over, seen_at, sources
 from remover.fill.frames import Float, Frame, disk, to_bytes
 from remover.fill.patch import Painted
-from remover.fill.seam import Known, match_seam, membrane, ring_around
+from remover.fill.seam import Known, level_rim, match_seam, membrane, ring_around
 from remover.types import Rect
 
 LEAST_BEND = 0.3
@@ -69,7 +69,7 @@ def lay(
     """Fill missing pixels of a region from a painted key, matched to what lies around them.
 
     Nothing is matched to ``barred`` pixels (h, w), known though they are. Where nothing moved the
-    key's surroundings are the region's, and nothing is matched.
+    key's surroundings are the region's, and only light that has changed is followed.
 
     Args:
         rgb: (h, w, 3) levels of the region.
@@ -85,10 +85,11 @@ def lay(
     seen, usable, true = carry(key, matrix, rect)
     if not (usable & ~known).any():
         return rgb, np.zeros_like(known)
+    given = known if barred is None else known & ~barred
     if matrix is None:
         take = usable & ~known
-        return np.where(take[..., None], seen, rgb), take
-    given = known if barred is None else known & ~barred
+        laid = np.where(take[..., None], seen, rgb)
+        return level_rim(laid, given, take), take
     field = left_over(_as_frame(seen, true), _as_frame(rgb, given))
     if field is not None and float(np.hypot(*field[~known].T).max()) > LEAST_BEND:
         seen, usable, true = carry(key, matrix, rect, field)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from patchmatch import patch_match
 
 from remover.fill.frames import Float, to_bytes
-from remover.fill.seam import Known, membrane
+from remover.fill.seam import Known, level_rim, membrane
 from remover.masks import bounds
 from remover.types import Rect, Size
 
@@ -191,6 +191,7 @@ def paint_key(
     shut = np.zeros_like(known) if barred is None else barred
     part = shut[cut.slices] if shut.any() else None
     made = paint_best(rgb[cut.slices], known[cut.slices], seed, part, judge)
+    made = level_rim(made, (known & ~shut)[cut.slices], ~known[cut.slices])
     kept = missing.grown(SURROUND, size)
     inner = kept.moved(-cut.top, -cut.left)
     shown = np.where(shut[kept.slices], 0, 255).astype(np.uint8)
