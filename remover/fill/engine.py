@@ -26,8 +26,6 @@ MAX_KEYS = 6
 """Key frames painted in one window at most; specks beyond that are filled smoothly."""
 CARRIED_BYTES = 64 * 2**20
 """Painted keys of earlier windows are remembered up to this size; the latest are kept."""
-DOUBTFUL = 0.5
-"""Confidence of a copy below which nothing is painted from it."""
 PAINT_CONTEXT = 96
 """Least number of pixels around a hole that the painter may copy from."""
 
@@ -226,8 +224,7 @@ def paint_draft(
 ) -> Painted:
     """Paint the missing pixels of a draft, with as much of the picture around as they need.
 
-    Nothing is taken from what moves of its own, which the frames of the other ``drafts`` tell, nor
-    from copies that are hardly trusted.
+    Nothing is taken from what moves of its own, which the frames of the other ``drafts`` tell.
     """
     around = item.rect.grown(max(PAINT_CONTEXT, *item.rect.size), item.frame.size)
     rgb = to_levels(item.frame.rgb[around.slices])
@@ -236,7 +233,6 @@ def paint_draft(
     barred = known & ((item.frame.barred[around.slices] > 0) | moves)
     inner = item.rect.moved(-around.top, -around.left).slices
     rgb[inner], known[inner] = item.rgb, item.known
-    barred[inner] |= item.known & item.copied & (item.confidence < DOUBTFUL)
     return paint_key(item.frame.index, around, rgb, known, seed, barred, judge)
 
 
