@@ -107,7 +107,7 @@ def score_video(case: Path, output: Path, predicted: Path | None, cuts: Sequence
     with work_folder() as work:
         info, source = open_video(case / "input.mp4")
         count = source.num_frames
-        true = list(_masks(case / "masks", info, count, work / "true"))
+        true = list(masks_of(case / "masks", info, count, work / "true"))
         effects = _optional_masks(case / "effects", info, count, work / "effects")
         held = _optional_masks(predicted, info, count, work / "predicted")
         scorer = Scorer()
@@ -115,9 +115,9 @@ def score_video(case: Path, output: Path, predicted: Path | None, cuts: Sequence
         pictures = zip(*streams, source.read(0, count), strict=True)
         for i, (shown, clean, original) in enumerate(pictures):
             scorer.add(
-                _as_8_bit(shown),
-                _as_8_bit(clean),
-                _as_8_bit(original),
+                as_8_bit(shown),
+                as_8_bit(clean),
+                as_8_bit(original),
                 true[i],
                 effects=effects[i],
                 predicted=held[i],
@@ -135,7 +135,8 @@ def open_video(path: Path) -> tuple[VideoInfo, RgbPictures]:
     return info, RgbPictures(reader)
 
 
-def _masks(path: Path, info: VideoInfo, count: int, work: Path) -> Iterator[Mask]:
+def masks_of(path: Path, info: VideoInfo, count: int, work: Path) -> Iterator[Mask]:
+    """The masks of all frames of a video, in order."""
     work.mkdir()
     with MaskStore(work, info.size, count) as store:
         load_masks(path, info, count, store, object_id=1, invert=False, first=0, stop=count)
@@ -148,10 +149,11 @@ def _optional_masks(
 ) -> Sequence[Mask | None]:
     if path is None or not path.is_dir():
         return [None] * count
-    return list(_masks(path, info, count, work))
+    return list(masks_of(path, info, count, work))
 
 
-def _as_8_bit(picture: RGB) -> npt.NDArray[np.uint8]:
+def as_8_bit(picture: RGB) -> npt.NDArray[np.uint8]:
+    """The picture with 8 bits a sample."""
     return np.asarray(picture if picture.dtype == np.uint8 else picture >> 8, np.uint8)
 
 
@@ -161,7 +163,7 @@ def write_sheet(case: Path, output: Path, sheet: Path, rows: int = 4) -> None:
     places = np.linspace(0, shown[0].num_frames - 1, rows + 2).round().astype(int)[1:-1]
     lines = []
     for place in places:
-        tiles = [_as_8_bit(next(iter(clip.read(place, place + 1)))) for clip in shown]
+        tiles = [as_8_bit(next(iter(clip.read(place, place + 1)))) for clip in shown]
         lines.append(np.hstack(tiles))
     write_png(sheet, np.vstack(lines))
 

@@ -25,6 +25,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "painter": ("auto", "classic", "minimax", "small"),
     "copy": ("on", "off"),
     "shadows": ("auto", "keep", "remove"),
+    "grain": ("auto", "off"),
     "joins": ("hand-over", "blend", "shift"),
     "dtype": ("auto", "fp32", "bf16", "fp16"),
     "format": ("matroska", "mp4", "nut", "y4m", "mpegts"),

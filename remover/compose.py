@@ -7,16 +7,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from remover import pixels
+from remover import fields, pixels
 from remover.companions import CompanionWriter, Step
 from remover.errors import VerifyError
-from remover.fill import ShotFill
+from remover.fields import WHOLE, Parity
+from remover.fill import FieldFill, Left, Noise, ShotFill, Survey, survey, surveyed
+from remover.graining import Source, grained
+from remover.interlaced import (
+    FieldShading,
+    mask_of,
+    parities,
+    pictures_of,
+    plates_of,
+    shot_of,
+)
 from remover.job import Job
 from remover.light import shots_to_fill
 from remover.progress import Progress
 from remover.region import Region
-from remover.types import COPIED, PAINTED, RELIT, UNTOUCHED, Filled, Mask, Patch, VideoInfo
+from remover.types import (
+    COPIED,
+    PAINTED,
+    RELIT,
+    UNTOUCHED,
+    Filled,
+    Mask,
+    Patch,
+    Shot,
+    VideoInfo,
+    Window,
+)
 from remover.video import Frame, Target, Written, writer_of
 
 if TYPE_CHECKING:  # PyTorch is loaded only where a network paints
@@ -68,8 +90,26 @@ class FillTotals:
         self.confidence += filled.confidence
 
 
-def composed(frame: Frame, patch: Patch, region: Region, info: VideoInfo) -> Filled:
+def composed(
+    frame: Frame,
+    patch: Patch,
+    region: Region,
+    info: VideoInfo,
+    *,
+    parities: Sequence[Parity] = (WHOLE,),
+    grain: int | None = None,
+    noises: Sequence[Noise] = (),
+) -> Filled:
     """``patch`` mixed into a copy of the samples of ``frame`` around the hole.
+
+    Args:
+        frame: What was decoded.
+        patch: Its fill.
+        region: What may change.
+        info: Of the video.
+        parities: Which pictures the frame consists of.
+        grain: Seed of the source's grain, which is put back where it is missing; None adds none.
+        noises: What changes from picture to picture where nothing moves, of each parity.
 
     Raises:
         VerifyError: The patch leaves a part of the hole open. That is a fault of ours, and no
@@ -83,11 +123,24 @@ def composed(frame: Frame, patch: Patch, region: Region, info: VideoInfo) -> Fil
     ):
         raise VerifyError(f"the fill of frame {frame.index} leaves a part of the object open")
     white = 255.0 if info.layout.bit_depth == 8 else 65535.0
-    rect = pixels.blocks_of(patch.rect, info.layout, info.size)
+    rect = fields.blocks_of(patch.rect, info.layout, info.size, parities)
     planes = tuple(p.copy() for p in pixels.parts(frame.planes, info.layout, rect))
     inner = patch.rect.moved(-rect.top, -rect.left)
-    rgb = patch.rgb / np.float32(white)
-    pixels.compose(planes, info.layout, info.colour, inner, rgb, inside)
+    for number, parity in enumerate(parities):
+        rgb = fields.part_of(patch.rgb, patch.rect, parity) / np.float32(white)
+        soft = fields.part_of(inside, patch.rect, parity)
+        if grain is not None:
+            source = Source(
+                fields.planes_of(frame.planes, parity),
+                info.layout,
+                info.colour,
+                fields.mask_of(alpha > 0, parity),
+                len(parities) * frame.index + number,
+                noises[number],
+            )
+            rgb = grained(source, fields.rect_of(patch.rect, parity), rgb, soft > 0, grain)
+        own, place = fields.planes_of(planes, parity), fields.rect_of(inner, parity)
+        pixels.compose(own, info.layout, info.colour, place, rgb, soft)
     origin = np.full(rect.size, UNTOUCHED, np.uint8)
     origin[inner.slices] = patch.origin
     sure = float(patch.confidence[patch.origin == COPIED].sum(dtype=np.float64))
@@ -95,7 +148,11 @@ def composed(frame: Frame, patch: Patch, region: Region, info: VideoInfo) -> Fil
 
 
 def put_in(
-    frame: Frame, filled: Filled, region: Region, info: VideoInfo
+    frame: Frame,
+    filled: Filled,
+    region: Region,
+    info: VideoInfo,
+    parities: Sequence[Parity] = (WHOLE,),
 ) -> tuple[pixels.Plane, ...]:
     """The planes of ``frame`` with ``filled`` in place; the frame's own stay as they are.
 
@@ -109,7 +166,9 @@ def put_in(
     ):
         place[...] = part
     inside = region.hole(frame.index)[filled.rect.slices]
-    changed = pixels.changed_outside(frame.planes, planes, info.layout, filled.rect, inside)
+    changed = fields.changed_outside(
+        frame.planes, planes, info.layout, filled.rect, inside, parities
+    )
     if changed:
         raise VerifyError(
             f"{changed} samples outside the mask changed in frame {frame.index}",
@@ -119,7 +178,13 @@ def put_in(
 
 
 def write_cleaned(
-    job: Job, part: Target, seed: int, progress: Progress, sides: Mapping[str, Path]
+    job: Job,
+    part: Target,
+    seed: int,
+    progress: Progress,
+    sides: Mapping[str, Path],
+    *,
+    grain: bool = True,
 ) -> FillTotals:
     """Decode, fill, compose and encode every frame, in one pass of bounded memory.
 
@@ -129,8 +194,9 @@ def write_cleaned(
         job: What to write, with an output planned.
         part: The file or folder to write, or a pipe.
         seed: Decides what is invented.
-        progress: Told of the stage ``fill``.
+        progress: Told of the stages ``motion`` and ``fill``.
         sides: The file or folder of each companion that is planned, by its kind.
+        grain: Whether the source's grain is put back where it is missing.
 
     Raises:
         VerifyError: A frame that was to be filled was not.
@@ -140,8 +206,10 @@ def write_cleaned(
     assert job.target is not None
     totals = FillTotals()
     network = _network_painter(job, seed, progress)
-    fills = _fills(job, seed, network)
+    surveys = _surveys(job, progress)
+    fills = _fills(job, surveys, seed, network)
     first, num_frames = job.written.first, job.written.num_frames
+    compose = partial(composed, region=job.region, info=job.info, parities=parities(job))
     progress.start("fill", num_frames)
     with (
         writer_of(job.info, job.written, job.output, part, job.target) as writer,
@@ -156,8 +224,10 @@ def write_cleaned(
                 if isinstance(pending, Filled):
                     count = progress.skip
                 else:
-                    pending = job.journal.keep(composed(frame, pending, job.region, job.info))
-                planes = put_in(frame, pending, job.region, job.info)
+                    noises = _noises_at(frame.index, surveys) if grain else ()
+                    made = compose(frame, pending, grain=seed if grain else None, noises=noises)
+                    pending = job.journal.keep(made)
+                planes = put_in(frame, pending, job.region, job.info, parities(job))
                 totals.add(pending)
                 if job.companions:
                     step = Step(frame, planes, job.region.alpha(frame.index), pending)
@@ -175,6 +245,45 @@ def write_cleaned(
     return totals
 
 
+def _surveys(job: Job, progress: Progress) -> Mapping[Shot, Sequence[Survey]]:
+    """How the camera moves in every shot with holes, as each kind of pictures shows it.
+
+    Of whole frames it is known; of fields it is measured, as far as the journal lacks it.
+    """
+    kinds = parities(job)
+    if WHOLE in kinds:
+        return {shot: (found,) for shot, found in job.light.surveys.items()}
+    todo = shots_to_fill(job.plan, job.masks.span)
+    shown = [[plate.index for plate in job.hand.plates_of(shot)] for shot, _ in todo]
+    ranges = [surveyed(*pair, at) for pair, at in zip(todo, shown, strict=True)]
+    progress.start("motion", len(kinds) * sum(stop - start for start, stop in ranges))
+    found: dict[Shot, list[Survey]] = {shot: [] for shot, _ in todo}
+    for (shot, windows), at, (start, stop) in zip(todo, shown, ranges, strict=True):
+        for parity in kinds:
+            known = job.journal.survey(shot_of(shot, parity))
+            if known is None:
+                pictures, hole = pictures_of(job, parity), mask_of(job.region.hole, parity)
+                known = survey(pictures, hole, shot, windows, progress, at)
+                job.journal.keep_survey(shot_of(shot, parity), known)
+            else:
+                progress.skip(stop - start)
+            found[shot].append(known)
+    return found
+
+
+def _noises_at(index: int, surveys: Mapping[Shot, Sequence[Survey]]) -> Sequence[Noise]:
+    """The noise that was measured in the shot of a frame, of each kind of pictures."""
+    found = next(found for shot, found in surveys.items() if shot.start <= index < shot.stop)
+    return [one.noise for one in found]
+
+
+def _judge(picture: NDArray[np.uint8], invented: Mask) -> float:
+    """How foreign what was invented looks; PyTorch is loaded where something is painted."""
+    from remover.judge import foreignness
+
+    return foreignness(picture, invented)
+
+
 def _network_painter(job: Job, seed: int, progress: Progress) -> "NetworkPainter | None":
     """What paints by a network, with nothing loaded yet; None where none does."""
     network, plan = job.painters.network, job.plan.painting
@@ -186,35 +295,64 @@ def _network_painter(job: Job, seed: int, progress: Progress) -> "NetworkPainter
     return NetworkPainter(Networks(network, plan), seed=seed, progress=progress)
 
 
-def _fills(job: Job, seed: int, network: "NetworkPainter | None") -> Iterator[Filled | Patch]:
+def _fills(
+    job: Job,
+    surveys: Mapping[Shot, Sequence[Survey]],
+    seed: int,
+    network: "NetworkPainter | None",
+) -> Iterator[Filled | Patch]:
     """The fills of all shots, in frame order: finished ones first, then what is still to do."""
     yield from job.journal.fills()
-    objects = job.painters.objects
     number = 0
     for shot, windows in shots_to_fill(job.plan, job.masks.span):
         first, number = number, number + len(windows)
         todo = windows[max(0, job.journal.windows_done - first) :]
         if not todo:
             continue
-        filler = ShotFill(
-            job.pictures,
-            job.region.hole,
-            shot,
-            windows,
-            job.light.surveys[shot],
-            seed=seed,
-            no_source=_no_source(job),
-            plates=job.hand.plates_of(shot),
-            left=job.journal.left(first),
-            copies=job.painters.copies,
-            network=network,
-            network_part=None if objects is None else partial(job.region.hole_of, objects=objects),
-            shading=job.region,
-        )
+        left = job.journal.left(first)
+        filler = _filler(job, shot, windows, surveys[shot], left, seed, network)
         for window in todo:
             before = list(filler.painted)
             yield from filler.fill(window)
             job.journal.end_window(before, filler.left)
+
+
+def _filler(
+    job: Job,
+    shot: Shot,
+    windows: Sequence[Window],
+    surveys: Sequence[Survey],
+    left: Left,
+    seed: int,
+    network: "NetworkPainter | None",
+) -> ShotFill | FieldFill:
+    """What fills a shot: its frames, or both fields of each."""
+    no_source, objects = _no_source(job), job.painters.objects
+    kinds = parities(job)
+    is_whole = WHOLE in kinds
+    fills = {
+        parity: ShotFill(
+            pictures_of(job, parity),
+            mask_of(job.region.hole, parity),
+            shot,
+            windows,
+            found,
+            seed=seed,
+            no_source=None if no_source is None else mask_of(no_source, parity),
+            plates=plates_of(job, shot, parity),
+            left=left if is_whole else Left(),
+            copies=job.painters.copies,
+            network=network,
+            network_part=None if objects is None else partial(job.region.hole_of, objects=objects),
+            shading=job.region if parity is None else FieldShading(job.region, parity),
+            judge=_judge,
+        )
+        for parity, found in zip(kinds, surveys, strict=True)
+    }
+    if is_whole:
+        return fills[WHOLE]
+    earlier = kinds[0] or 0
+    return FieldFill((fills[0], fills[1]), surveys[0].camera, earlier, left)
 
 
 def _no_source(job: Job) -> Callable[[int], Mask] | None:

@@ -27,6 +27,7 @@ from remover.fill import (
     Carried,
     Left,
     Limits,
+    Noise,
     Painted,
     Survey,
     from_arrays,
@@ -37,7 +38,7 @@ from remover.plan import plan_of
 from remover.types import Filled, Plan, Rect, Shot
 from remover.video import Target, folder_of
 
-SCHEMA = 2
+SCHEMA = 3
 FACTS, FILLS, MASKS = "journal.json", "fills.bin", "masks.npz"
 WORK = "`--work DIR`"
 """What names another place for a work folder."""
@@ -128,6 +129,7 @@ class Journal:
             steps=np.array(camera.steps, np.float64).reshape(-1, 3, 3),
             static=np.array(camera.static),
             far=np.array(found.far, np.int64),
+            noise=np.array(found.noise, np.float64),
         )
 
     def fills(self) -> Iterator[Filled]:
@@ -159,6 +161,7 @@ class Journal:
         for number, key in enumerate(after.painted[held:]):
             arrays[f"place{number}"] = np.array([key.index, *key.rect])
             arrays[f"rgb{number}"], arrays[f"shown{number}"] = key.rgb, key.shown
+            arrays[f"invented{number}"] = key.invented
         self._append(WINDOW, **arrays)
         self._ended += 1
 
@@ -280,7 +283,8 @@ def _filled(arrays: Mapping[str, Any]) -> Filled:
 def _survey(arrays: Mapping[str, Any]) -> tuple[Shot, Survey]:
     start, stop = (int(value) for value in arrays["shot"])
     camera = Camera(int(arrays["first"]), tuple(arrays["steps"]), bool(arrays["static"]))
-    return Shot(start, stop), Survey(camera, tuple(int(i) for i in arrays["far"]))
+    noise = Noise(*(float(value) for value in arrays["noise"]))
+    return Shot(start, stop), Survey(camera, tuple(int(i) for i in arrays["far"]), noise)
 
 
 def _carried_file(folder: Path, window: int) -> Path:
@@ -294,6 +298,6 @@ def _keys(arrays: Mapping[str, Any]) -> tuple[int, list[Painted]]:
     while f"rgb{len(new)}" in arrays:
         number = len(new)
         index, *rect = (int(value) for value in arrays[f"place{number}"])
-        rgb, shown = arrays[f"rgb{number}"], arrays[f"shown{number}"]
-        new.append(Painted(index, Rect(*rect), rgb, shown))
+        names = (f"rgb{number}", f"shown{number}", f"invented{number}")
+        new.append(Painted(index, Rect(*rect), *(arrays[name] for name in names)))
     return int(arrays["held"]), new

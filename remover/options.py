@@ -88,6 +88,8 @@ class CleanOptions:
     weights: str | None = None
     """Folder with a checkpoint for the painter: `transformer/`, `vae/` and `scheduler/`; left out,
     `minimax` takes the installed one."""
+    grain: str = "auto"
+    """Whether the source's grain is put back where painting and averaging took it out."""
     steps: int | None = None
     """Steps of the network from noise to picture; left out, 6."""
     guidance: float | None = None

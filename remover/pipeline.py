@@ -117,7 +117,8 @@ def clean(
         assert job.output is not None
         delivery.say_format(target, job.output.container, progress)
         with delivery.delivering_all(target, source, sides, options, progress) as (part, parts):
-            totals = write_cleaned(job, part, options.seed, progress, parts)
+            grain = options.grain == "auto"
+            totals = write_cleaned(job, part, options.seed, progress, parts, grain=grain)
             progress.start("verify", None)
             times_equal, streams_equal = verify_output(
                 part, job.info, job.written, job.output, totals.written

@@ -72,7 +72,7 @@ def parts(planes: Sequence[Plane], layout: PixelLayout, rect: Rect) -> tuple[Pla
     return tuple(p[(small if i in chroma else rect).slices] for i, p in enumerate(planes))
 
 
-def _levels(layout: PixelLayout, colour: Colour) -> tuple[float, float, float, float]:
+def code_levels(layout: PixelLayout, colour: Colour) -> tuple[float, float, float, float]:
     """Black, luma span, chroma centre and chroma span of the format, in code values."""
     top = float((1 << layout.bit_depth) - 1)
     unit = float(1 << (layout.bit_depth - 8))
@@ -83,15 +83,15 @@ def _levels(layout: PixelLayout, colour: Colour) -> tuple[float, float, float, f
 
 def neutral(layout: PixelLayout, colour: Colour, which: int) -> int:
     """The code of black in component ``which`` (0 Y, R or gray, 1 U or G, 2 V or B)."""
-    black, _, centre, _ = _levels(layout, colour)
+    black, _, centre, _ = code_levels(layout, colour)
     return int(centre if layout.family == "yuv" and which else black)
 
 
-def _to_rgb_matrix(layout: PixelLayout, colour: Colour) -> npt.NDArray[np.float64]:
+def to_rgb_matrix(layout: PixelLayout, colour: Colour) -> npt.NDArray[np.float64]:
     """The affine map (3, 4) from code values Y, U, V to R'G'B' with 1.0 as white."""
     kr, kb = LUMA_WEIGHTS[colour.matrix]
     kg = 1.0 - kr - kb
-    black, luma, centre, chroma = _levels(layout, colour)
+    black, luma, centre, chroma = code_levels(layout, colour)
     mix = np.array(
         [
             [1.0, 0.0, 2.0 * (1.0 - kr)],
@@ -104,9 +104,9 @@ def _to_rgb_matrix(layout: PixelLayout, colour: Colour) -> npt.NDArray[np.float6
     return np.column_stack([scaled, offset])
 
 
-def _from_rgb_matrix(layout: PixelLayout, colour: Colour) -> npt.NDArray[np.float64]:
-    """The inverse of ``_to_rgb_matrix``: (3, 4) from R'G'B' to code values."""
-    forward = _to_rgb_matrix(layout, colour)
+def from_rgb_matrix(layout: PixelLayout, colour: Colour) -> npt.NDArray[np.float64]:
+    """The inverse of ``to_rgb_matrix``: (3, 4) from R'G'B' to code values."""
+    forward = to_rgb_matrix(layout, colour)
     back = np.linalg.inv(forward[:, :3])
     return np.column_stack([back, -back @ forward[:, 3]])
 
@@ -159,8 +159,8 @@ def to_rgb(
         return np.dstack([linear.encoded(part) for part in _parts(planes, layout, area)])
     stacked = _stacked(planes, layout, area).astype(np.float32)
     if layout.family == "yuv":
-        return cv2.transform(stacked, _to_rgb_matrix(layout, colour)).astype(np.float32)
-    black, span, _, _ = _levels(layout, colour)
+        return cv2.transform(stacked, to_rgb_matrix(layout, colour)).astype(np.float32)
+    black, span, _, _ = code_levels(layout, colour)
     return np.asarray((stacked - np.float32(black)) / np.float32(span), np.float32)
 
 
@@ -172,7 +172,7 @@ def picture(
     if layout.bit_depth == 8 and layout.family == "rgb":
         return np.asarray(_stacked(planes, layout, area), np.uint8)
     if layout.bit_depth == 8 and layout.family == "yuv":
-        matrix = _to_rgb_matrix(layout, colour) * 255.0
+        matrix = to_rgb_matrix(layout, colour) * 255.0
         return np.asarray(cv2.transform(_stacked(planes, layout, area), matrix), np.uint8)
     return from_float(to_rgb(planes, layout, colour, area), layout.bit_depth)
 
@@ -207,9 +207,9 @@ def thumbnail(
     if layout.is_float:
         return np.asarray(from_float(linear.shown(stacked), 8), np.uint8)
     if layout.family == "yuv":
-        rgb = cv2.transform(stacked, _to_rgb_matrix(layout, colour))
+        rgb = cv2.transform(stacked, to_rgb_matrix(layout, colour))
     else:
-        black, span, _, _ = _levels(layout, colour)
+        black, span, _, _ = code_levels(layout, colour)
         rgb = (stacked - black) / span
     return np.asarray(from_float(rgb.astype(np.float32), 8), np.uint8)
 
@@ -260,7 +260,7 @@ def compose(
     if layout.is_float:
         values = linear.decoded(rgb)
     else:
-        black, span, _, _ = _levels(layout, colour)
+        black, span, _, _ = code_levels(layout, colour)
         values = rgb * np.float32(span) + np.float32(black)
     if layout.family == "gray":
         kr, kb = LUMA_WEIGHTS[colour.matrix]
@@ -284,7 +284,7 @@ def _compose_yuv(
     rgb: Float,
     alpha: Float,
 ) -> None:
-    codes = cv2.transform(rgb, _from_rgb_matrix(layout, colour)).astype(np.float32)
+    codes = cv2.transform(rgb, from_rgb_matrix(layout, colour)).astype(np.float32)
     _mix(component(planes, layout, 0)[rect.slices], codes[..., 0], alpha, layout)
     dy, dx = layout.chroma_shift_y, layout.chroma_shift_x
     before = (rect.top & ((1 << dy) - 1), rect.left & ((1 << dx) - 1))

@@ -143,6 +143,7 @@ Feather = Annotated[str | None, _value("feather", MASK, "PIXELS")]
 Shadows = Annotated[str | None, _choice("shadows", MASK)]
 
 Copy = Annotated[str | None, _choice("copy", QUALITY)]
+Grain = Annotated[str | None, _choice("grain", QUALITY)]
 Painter = Annotated[str | None, _choice("painter", QUALITY)]
 Weights = Annotated[str | None, _value("weights", QUALITY, "DIR")]
 Steps = Annotated[str | None, _value("steps", QUALITY, "NUMBER")]

@@ -15,6 +15,7 @@ HELP = """Measure quality against known truth, and speed.
 
 Examples:
   remover bench quality cases/ --json
+  remover bench unseen cases/ --sheets sheets/
   remover bench track clip.mp4 --frames 8
   remover bench quality cases/ --prompt mask --sheets sheets/
   remover bench model --size 416x240 --frames 9 --compare
@@ -31,6 +32,12 @@ TRACK_HELP = """Time the trackers on a video, or on the inputs of a folder of ca
 
 Prints the frames a second of the built-in tracker and of SAM 2 tiny, with
 random weights, at 512 and 1024 pixels: a table in Markdown, or JSON.
+"""
+
+UNSEEN_HELP = """Paint what no frame of a case shows, with all else as it truly is.
+
+Scores the painter and its carrying apart from masks and copying. Cases are those
+of `remover bench quality`. Prints a table in Markdown, or JSON.
 """
 
 PROMPTS = ("mask", "box", "both")
@@ -128,6 +135,42 @@ def quality(
     with running(console):
         results = _measure(folder, chosen, sheets, console)
     _print(results, console)
+
+
+@bench.command("unseen", cls=Verb, help=UNSEEN_HELP)
+def unseen(
+    ctx: typer.Context,
+    folder: Folder,
+    sheets: Sheets = None,
+    json: flag.Json = None,
+    quiet: flag.Quiet = None,
+    verbose: flag.Verbose = 0,
+    progress: flag.Progress = None,
+    color: flag.Color = None,
+    config: flag.Config = None,
+    no_config: flag.NoConfig = False,
+) -> None:
+    """Paint, score, print."""
+    console: Console = ctx.obj
+    configure(console, locals())
+    with running(console):
+        from remover import bench_unseen as measure
+        from remover.bench import cases
+
+        found = cases(folder)
+        if sheets is not None:
+            sheets.mkdir(parents=True, exist_ok=True)
+        console.start("bench unseen", len(found))
+        results = []
+        for case in found:
+            sheet = None if sheets is None else sheets / f"{case.name}.unseen.png"
+            result = measure.run_case(case, sheet)
+            results += [] if result is None else [result]
+            console.advance()
+    if console.display.json:
+        console.data_json({"schema": SCHEMA, "cases": measure.to_json(results)})
+    else:
+        console.data(measure.table(results))
 
 
 @bench.command("track", cls=Verb, help=TRACK_HELP)

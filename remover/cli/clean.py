@@ -58,6 +58,7 @@ def clean(
     plate: flag.Plates = None,
     no_source: flag.NoSources = None,
     copy: flag.Copy = None,
+    grain: flag.Grain = None,
     painter: flag.Painter = None,
     weights: flag.Weights = None,
     steps: flag.Steps = None,

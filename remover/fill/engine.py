@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from remover.fill.align import Camera
+from remover.fill.carry import lay
 from remover.fill.copy import MARGIN, REACH, Sources, Target, copy_frame
 from remover.fill.draft import Carried, Draft, Left, Take, finish, smooth
 from remover.fill.flow import Flows
 from remover.fill.frames import Frame, Reel, to_levels
 from remover.fill.inertia import followed
-from remover.fill.patch import SPECK, Painted, lay, paint_key
+from remover.fill.moving import moving
+from remover.fill.patch import SPECK, Judge, Painted, paint_key
 from remover.fill.plates import PLATE_TRUST, as_sources, lay_plates
 from remover.fill.seam import CLIP, SHADOW_CLIP, Known, match_seam
 from remover.fill.shade import Ground, Shading
@@ -57,6 +59,7 @@ class ShotFill:
         network: "NetworkPainter | None" = None,
         network_part: Callable[[int], Mask] | None = None,
         shading: Shading | None = None,
+        judge: Judge | None = None,
     ) -> None:
         """Prepare; nothing is read before the first window.
 
@@ -76,7 +79,9 @@ class ShotFill:
             network_part: Pixels of a frame, full size, that the network paints; the classic painter
                 paints the others. None is all of them.
             shading: What is known of the object's shadows; what is lit up is part of the hole.
+            judge: Decides between ways to paint a key; None is the plain one.
         """
+        self._judge = judge
         self.painted, self._carried = list(left.painted), left.carried
         self._copies, self._network, self._network_part = copies, network, network_part
         if network is not None and left.limits is not None:
@@ -148,11 +153,11 @@ class ShotFill:
         """Fill what no frame shows, by the network, the classic painter, or each its part."""
         items = list(drafts.values())
         if self._network is None:
-            fill_unseen(items, self._found.camera, self.painted, self._seed)
+            fill_unseen(items, self._found.camera, self.painted, self._seed, self._judge)
             return
         if self._network_part is not None:
             missing = [~item.known for item in items]
-            fill_unseen(items, self._found.camera, self.painted, self._seed)
+            fill_unseen(items, self._found.camera, self.painted, self._seed, self._judge)
             for item, was_missing in zip(items, missing, strict=True):
                 part = self._network_part(item.frame.index)[item.rect.slices]
                 item.known = item.known & ~(was_missing & part)
@@ -252,7 +257,13 @@ def shadow_kept(frame: Frame, rect: Rect, shading: Shading | None) -> Known:
     return np.zeros_like(outside) if kept is None else kept[rect.slices] & outside
 
 
-def fill_unseen(drafts: Sequence[Draft], camera: Camera, painted: list[Painted], seed: int) -> None:
+def fill_unseen(
+    drafts: Sequence[Draft],
+    camera: Camera,
+    painted: list[Painted],
+    seed: int,
+    judge: Judge | None = None,
+) -> None:
     """Fill what no frame shows: carry painted keys, paint new ones, smooth the specks.
 
     New keys are added to ``painted``.
@@ -263,7 +274,7 @@ def fill_unseen(drafts: Sequence[Draft], camera: Camera, painted: list[Painted],
         worst = max(drafts, key=lambda d: d.missing, default=None)
         if worst is None or worst.missing < SPECK:
             break
-        key = paint_draft(worst, seed)
+        key = paint_draft(worst, drafts, camera, seed, judge)
         painted.append(key)
         carry_key(key, drafts, camera)
     for item in drafts:
@@ -283,18 +294,24 @@ def carry_key(key: Painted, drafts: Sequence[Draft], camera: Camera) -> None:
         item.known = item.known | took
 
 
-def paint_draft(item: Draft, seed: int) -> Painted:
-    """Paint the missing pixels of a draft, with as much of the picture around as they need."""
+def paint_draft(
+    item: Draft, drafts: Sequence[Draft], camera: Camera, seed: int, judge: Judge | None
+) -> Painted:
+    """Paint the missing pixels of a draft, with as much of the picture around as they need.
+
+    Nothing is taken from what moves of its own, which the frames of the other ``drafts`` tell.
+    """
     around = item.rect.grown(max(PAINT_CONTEXT, *item.rect.size), item.frame.size)
     rgb = to_levels(item.frame.rgb[around.slices])
     known = item.frame.hole[around.slices] == 0
-    barred = known & (item.frame.barred[around.slices] > 0)
+    moves = moving(item.frame, [one.frame for one in drafts], camera, around)
+    barred = known & ((item.frame.barred[around.slices] > 0) | moves)
     inner = item.rect.moved(-around.top, -around.left).slices
     rgb[inner], known[inner] = item.rgb, item.known
-    return paint_key(item.frame.index, around, rgb, known, seed, barred)
+    return paint_key(item.frame.index, around, rgb, known, seed, barred, judge)
 
 
 def forget(painted: list[Painted]) -> None:
     """Drop the oldest painted keys that no longer fit the memory set aside for them."""
-    while sum(key.rgb.nbytes for key in painted) > CARRIED_BYTES and len(painted) > 1:
+    while sum(key.nbytes for key in painted) > CARRIED_BYTES and len(painted) > 1:
         del painted[0]

@@ -14,6 +14,12 @@ CLIP = 40.0
 """Largest correction, in levels: more than this is another thing, not another exposure."""
 SHADOW_CLIP = 160.0
 """The same where a shadow is known to be what makes the difference."""
+RIM_BLUR = 3.0
+"""Standard deviation, in pixels, of the means on both sides of a painted rim."""
+RIM_CLIP = 40.0
+"""Largest correction of what was painted, in levels."""
+RIM_VARIANCES = 2.0
+"""How many times the texture's variance the squared step at a rim must be to be corrected."""
 PASSES = 8
 """Smoothing passes at each level of the pyramid."""
 
@@ -87,3 +93,38 @@ def match_seam(
         return fill
     gap = np.clip(truth - fill, -limit, limit)
     return fill + membrane(gap, anchor)
+
+
+def level_rim(made: Float, given: Known, hole: Known) -> Float:
+    """Take steps of brightness away at a painted rim, where it is so smooth that they show.
+
+    Patches of a smooth surface keep the brightness of where they were taken from. Where texture
+    varies more than the step does nothing is changed: there it is part of the texture.
+
+    Args:
+        made: (h, w, 3) levels.
+        given: (h, w): what is known and means something.
+        hole: (h, w): what was painted.
+
+    Returns:
+        (h, w, 3) levels, changed in the hole alone.
+    """
+    (outer, outer_spread), (inner, inner_spread) = _means(made, given), _means(made, hole)
+    step = outer - inner
+    square = np.maximum((step * step).sum(axis=2), 1e-6)
+    noise = np.float32(RIM_VARIANCES) * (outer_spread + inner_spread)
+    step *= np.maximum(0, 1 - noise / square)[..., None]
+    rim = hole & (cv2.dilate(given.astype(np.uint8), disk(2)) > 0)
+    shift = membrane(np.clip(step, -RIM_CLIP, RIM_CLIP).astype(np.float32), rim)
+    return np.where(hole[..., None], made + shift, made)
+
+
+def _means(picture: Float, among: Known) -> tuple[Float, Float]:
+    """Means (h, w, 3) near each pixel over those of ``among``, and their variance (h, w)."""
+    weight = among.astype(np.float32)
+    count = np.maximum(cv2.GaussianBlur(weight, (0, 0), RIM_BLUR), 1e-4)[..., None]
+    kept = picture * weight[..., None]
+    mean = cv2.GaussianBlur(kept, (0, 0), RIM_BLUR) / count
+    square = cv2.GaussianBlur(kept * picture, (0, 0), RIM_BLUR) / count
+    spread = np.maximum(square - mean * mean, 0).sum(axis=2)
+    return np.asarray(mean, np.float32), np.asarray(spread, np.float32)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from remover.fill.align import Camera, View, is_still, step, view
 from remover.fill.frames import Frame, load
+from remover.fill.live import NO_NOISE, Noise, live_noise, pairs_of, typical
 from remover.progress import Progress
 from remover.types import Mask, Pictures, Shot, Window
 
@@ -23,6 +24,8 @@ class Survey:
     camera: Camera
     far: tuple[int, ...]
     """Frames from all over the shot that a fill keeps at hand, ascending."""
+    noise: Noise = NO_NOISE
+    """What changes from frame to frame where nothing moves."""
 
 
 def surveyed(shot: Shot, windows: Sequence[Window], plates: Sequence[int] = ()) -> Shot:
@@ -48,17 +51,23 @@ def survey(
     """
     start, stop = surveyed(shot, windows, plates)
     keep = kept_indices(start, stop, pictures.size.height * pictures.size.width * 4)
-    steps, views = [], []
+    steps, views, noises = [], [], []
+    chosen = pairs_of(stop - start)
     last: View | None = None
+    before: Frame | None = None
     for index, rgb in zip(range(start, stop), pictures.read(start, stop), strict=True):
-        now = view(load(index, rgb, hole))
-        if last is not None:
+        frame = load(index, rgb, hole)
+        now = view(frame)
+        if last is not None and before is not None:
             steps.append(step(last, now))
-        last = now
+            if index - start in chosen:
+                noises.append(live_noise(before, frame, steps[-1]))
+        last, before = now, frame
         if index in keep:
             views.append(now)
         progress.advance()
-    return Survey(Camera(start, steps, is_static(views)), tuple(sorted(keep)))
+    noise = typical([one for one in noises if one is not None])
+    return Survey(Camera(start, steps, is_static(views)), tuple(sorted(keep)), noise)
 
 
 def far_frames(

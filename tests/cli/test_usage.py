@@ -24,12 +24,13 @@ FLAGS = {
     "": {"--help", "--install-completion", "--show-completion", "--version", "-V", "-h"},
     "clean": SHARED
     | {"--codec", "--crf", "--dry-run", "--lossless", "--no-lossless", "--no-source", "--painter"}
-    | {"--copy", "--dtype", "--guidance", "--joins", "--shadows", "--steps", "--weights"}
+    | {"--copy", "--dtype", "--grain", "--guidance", "--joins", "--shadows", "--steps", "--weights"}
     | {"--plate", "--preview", "--no-resume", "--resume", "--work"}
     | {"--compare", "--handles", "--layer", "--matte", "--no-trim", "--source-map", "--trim"},
     "mask": SHARED | {"--overlay"},
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
+    "bench unseen": DISPLAY | {"--sheets"},
     "bench track": DISPLAY | {"--device", "--frames", "--prompt"},
     "bench model": DISPLAY
     | {"--compare", "--device", "--dtype", "--frames", "--parts", "--rounds", "--size"},

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from remover.fill import PAINTER, PAINTER_LICENCE, patch
 from remover.fill.align import Camera, is_sane, is_still, step, view, visible, warp
+from remover.fill.carry import lay
 from remover.fill.copy import REACH, confidence, empty_side, error_around, join, rest
 from remover.fill.frames import Frame, to_bytes, to_levels
-from remover.fill.patch import lay, paint, paint_key
-from remover.fill.seam import CLIP, match_seam, membrane, ring_around
+from remover.fill.patch import paint, paint_key
+from remover.fill.seam import CLIP, level_rim, match_seam, membrane, ring_around
 from remover.fill.survey import MAX_FAR, is_static, kept_indices
 from remover.types import Rect
 
@@ -255,3 +256,16 @@ def test_levels_go_to_bytes_and_back():
     rgb = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 256, 3)
     assert np.array_equal(to_bytes(to_levels(rgb)), rgb)
     assert np.array_equal(to_bytes(to_levels(rgb.astype(np.uint16) * 257)), rgb)
+
+
+def test_a_smooth_rim_is_levelled_and_a_textured_one_is_left():
+    hole = np.zeros((60, 70), bool)
+    hole[20:40, 20:50] = True
+    smooth = np.tile(np.linspace(100, 130, 70, dtype=np.float32)[None, :, None], (60, 1, 3))
+    darker = np.where(hole[..., None], smooth - 9, smooth)
+    mended = level_rim(darker, ~hole, hole)
+    assert np.abs(mended - smooth)[hole].mean() < 2
+    assert np.array_equal(mended[~hole], smooth[~hole])
+    rough = noise(60, 70).astype(np.float32)
+    changed = np.where(hole[..., None], rough - 9, rough)
+    assert np.abs(level_rim(changed, ~hole, hole) - changed).mean() < 0.5

@@ -1,0 +1,238 @@
+"""Never-seen pixels alone, with all else as it truly is: what painting and carrying are worth.
+
+A pixel of the exact mask, widened by two, counts as never seen if it is masked or out of the
+picture in every other frame, as the measured motion of the camera has it. Only these are a hole;
+what lies around them is the truth, so the painter is judged apart from masks and copying.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from remover import bench
+from remover.files import work_folder
+from remover.fill.align import Camera
+from remover.fill.copy import MARGIN
+from remover.fill.draft import Draft
+from remover.fill.engine import fill_unseen
+from remover.fill.frames import Frame, to_bytes, to_levels
+from remover.fill.patch import Painted
+from remover.fill.survey import survey
+from remover.judge import foreignness
+from remover.masks import bounds, dilate
+from remover.metrics import psnr
+from remover.preview import write_png
+from remover.progress import Silent
+from remover.segment import features
+from remover.types import Mask, Rect, Shot, Size, Window
+
+GROW = 2
+"""Pixels that exact masks are widened by."""
+EVERY = 8
+"""Every such frame is looked at with deep features."""
+FEWEST = 64
+"""Never-seen pixels of a frame from which it is looked at."""
+AROUND = 48
+"""Pixels around the hole that deep features see."""
+
+Picture = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What one case gave."""
+
+    case: str
+    share: float
+    """Of the masks' pixels that are never seen."""
+    psnr: float
+    """dB, squared error pooled over all never-seen pixels."""
+    features: float
+    """Distance of deep features to the truth's, 0 to 16: what an eye minds more than psnr tells."""
+    sharpness: float
+    """Spread of the Laplacian in the hole against the truth's; 1 is as sharp."""
+    dtssd: float
+    """Levels by which the change from frame to frame differs from the true one."""
+    keys: int
+    """Frames that were painted."""
+    seconds: float
+    """For all frames together, decoding left out."""
+
+
+def run_case(case: Path, sheet: Path | None = None, seed: int = 0) -> Unseen | None:
+    """Fill the never-seen pixels of one case and score them; None where all are seen at some time.
+
+    Args:
+        case: As of ``bench.run_case``.
+        sheet: A PNG to write: result and truth on three frames.
+        seed: Of the painter.
+    """
+    info, source = bench.open_video(case / "input.mp4")
+    count = source.num_frames
+    with work_folder() as work:
+        true = bench.masks_of(case / "masks", info, count, work / "true")
+        holes = [dilate(mask, GROW) for mask in true]
+    window = Window(0, count, 0, count, Rect(0, 0, *info.size))
+    camera = survey(source, holes.__getitem__, Shot(0, count), [window], Silent()).camera
+    cuts = json.loads((case / "case.json").read_text())["cuts"]
+    unseen = [never_seen(holes, i, camera, shot_of(i, cuts, count)) for i in range(count)]
+    clean = [bench.as_8_bit(p) for p in bench.open_video(case / "clean.mp4")[1].read(0, count)]
+    drafts = [draft_of(i, clean[i], unseen[i]) for i in range(count) if unseen[i].any()]
+    if not drafts:
+        return None
+    began = time.monotonic()
+    painted: list[Painted] = []
+    for shot in shots_of(cuts, count):
+        own = [item for item in drafts if shot.start <= item.frame.index < shot.stop]
+        keys: list[Painted] = []
+        fill_unseen(own, camera, keys, seed, foreignness)
+        painted += keys
+    seconds = time.monotonic() - began
+    if sheet is not None:
+        places = np.linspace(0, len(drafts) - 1, 5).round().astype(int)[1:-1]
+        rows = [np.hstack([filled(drafts[p]), drafts[p].frame.rgb]) for p in places]
+        write_png(sheet, np.vstack(rows))
+    share = sum(u.sum() for u in unseen) / sum(h.sum() for h in holes)
+    return Unseen(case.name, float(share), *_scores(drafts), len(painted), seconds)
+
+
+def shots_of(cuts: Sequence[int], count: int) -> list[Shot]:
+    """The shots between cuts."""
+    bounds_of = [0, *cuts, count]
+    return [Shot(a, b) for a, b in pairwise(bounds_of)]
+
+
+def shot_of(index: int, cuts: Sequence[int], count: int) -> Shot:
+    """The shot of a frame."""
+    return next(s for s in shots_of(cuts, count) if s.start <= index < s.stop)
+
+
+def never_seen(holes: Sequence[Mask], index: int, camera: Camera, shot: Shot) -> Mask:
+    """Pixels of a frame's hole (H, W) that no other frame of the shot shows."""
+    height, width = holes[index].shape
+    left = holes[index].copy()
+    for other in range(shot.start, shot.stop):
+        if other == index or not left.any():
+            continue
+        hidden = holes[other].astype(np.uint8) * np.uint8(255)
+        matrix = camera.between(other, index)
+        there = cv2.warpPerspective(
+            hidden, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=255
+        )
+        left &= np.asarray(there) > 0
+    return left
+
+
+def draft_of(index: int, clean: Picture, unseen: Mask) -> Draft:
+    """The true frame with nothing but never-seen pixels missing."""
+    shut = unseen.astype(np.uint8) * np.uint8(255)
+    frame = Frame(index, clean, shut, shut)
+    found = bounds(unseen)
+    assert found is not None
+    rect = found.grown(MARGIN, frame.size)
+    hole = unseen[rect.slices]
+    rgb = to_levels(clean[rect.slices])
+    rgb[hole] = 0
+    nothing = np.zeros_like(hole)
+    sure = np.zeros(hole.shape, np.float32)
+    return Draft(frame, rect, hole, nothing, sure, rgb, ~hole, nothing)
+
+
+def filled(item: Draft) -> Picture:
+    """The whole picture with its fill."""
+    picture = np.array(item.frame.rgb, np.uint8)
+    picture[item.rect.slices] = np.where(
+        item.hole[..., None], to_bytes(item.rgb), picture[item.rect.slices]
+    )
+    return picture
+
+
+def _scores(drafts: Sequence[Draft]) -> tuple[float, float, float, float]:
+    error = change = 0.0
+    count = 0
+    deep, sharp = [], []
+    last: npt.NDArray[np.float32] | None = None
+    for item in drafts:
+        hole, truth = item.frame.hole > 0, np.asarray(item.frame.rgb, np.uint8)
+        made = filled(item)
+        gap = made.astype(np.float32) - truth
+        error += float(np.square(gap[hole]).sum(dtype=np.float64))
+        count += 3 * int(hole.sum())
+        if last is not None:
+            change += float(np.square((gap - last)[hole]).sum(dtype=np.float64))
+        last = gap
+        if item.frame.index % EVERY == 0 and hole.sum() > FEWEST:
+            deep.append(feature_distance(made, truth, hole))
+            sharp.append(_edges(made)[hole].std() / max(float(_edges(truth)[hole].std()), 1e-6))
+    mean = [float(np.mean(values)) if values else float("nan") for values in (deep, sharp)]
+    return psnr(error / count), mean[0], mean[1], float(np.sqrt(change / count))
+
+
+def _edges(picture: Picture) -> npt.NDArray[np.float32]:
+    gray = picture.astype(np.float32).mean(axis=2)
+    return np.asarray(cv2.Laplacian(gray, cv2.CV_32F), np.float32)
+
+
+def feature_distance(made: Picture, truth: Picture, hole: Mask) -> float:
+    """How far the deep features of two pictures lie apart in a hole.
+
+    In the manner of LPIPS (Zhang et al., CVPR 2018), without its calibration: squared distances of
+    features of length one, at four depths of EfficientNet-Lite0, summed over the depths.
+
+    Args:
+        made: (H, W, 3).
+        truth: (H, W, 3).
+        hole: (H, W), True somewhere.
+
+    Returns:
+        0 to 16; 0 is equal.
+    """
+    found = bounds(hole)
+    assert found is not None
+    rect = found.grown(AROUND, Size(*hole.shape))
+    more = [(0, -side % features.MULTIPLE) for side in rect.size]
+    share = np.pad(hole[rect.slices].astype(np.float32), more, mode="edge")
+    total = 0.0
+    with features.one_thread(), torch.inference_mode():
+        pair = [np.pad(p[rect.slices], (*more, (0, 0)), mode="edge") for p in (made, truth)]
+        for a, b in zip(*(features.network()(p) for p in pair), strict=True):
+            unit = [one / one.norm(dim=0, keepdim=True).clamp(min=1e-6) for one in (a, b)]
+            apart = (unit[0] - unit[1]).square().sum(dim=0).numpy()
+            size = (apart.shape[1], apart.shape[0])
+            weight = np.asarray(cv2.resize(share, size, interpolation=cv2.INTER_AREA))
+            total += float((apart * weight).sum() / max(float(weight.sum()), 1e-6))
+    return total
+
+
+COLUMNS: Mapping[str, tuple[str, str]] = {
+    "share": ("never seen", ".2f"),
+    "psnr": ("PSNR", ".2f"),
+    "features": ("features", ".2f"),
+    "sharpness": ("sharpness", ".2f"),
+    "dtssd": ("dtSSD", ".1f"),
+    "keys": ("keys", "d"),
+    "seconds": ("seconds", ".1f"),
+}
+
+
+def table(results: Sequence[Unseen]) -> str:
+    """Markdown: one row for each case."""
+    rows = [["case", *(title for title, _ in COLUMNS.values())], ["---"] * (1 + len(COLUMNS))]
+    for result in results:
+        values = (format(getattr(result, name), spec) for name, (_, spec) in COLUMNS.items())
+        rows.append([result.case, *values])
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def to_json(results: Sequence[Unseen]) -> list[dict[str, Any]]:
+    """The results as plain values."""
+    return [asdict(result) for result in results]
