@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from remover.fill.align import Camera, visible, warp
+from remover.fill.confidence import confidence, texture_of
 from remover.fill.flow import Field
 from remover.fill.frames import Float, Frame, disk, largest, mean_level
 from remover.fill.seam import Known
@@ -53,10 +53,6 @@ UNKNOWN_ERROR = 20.0
 """Error in levels of a candidate that shares no visible pixel with the target."""
 AGREE = 30.0
 """Difference in levels up to which the two sides are mixed; beyond it one is leant to."""
-TRUST = np.array(
-    [[2.5, 3.5, 4.5, 5.5, 7, 10, 18, 30], [0.997, 0.956, 0.914, 0.837, 0.717, 0.547, 0.332, 0.06]]
-)
-"""Predicted error in levels, and the measured share of such pixels within 10 levels."""
 
 
 @dataclass(slots=True)
@@ -324,29 +320,5 @@ def join(rect: Rect, before: Side, after: Side) -> Copied:
     error = (before.error + after.error) / safe
     nearest = np.minimum(before.nearest, after.nearest)
     count = before.count + after.count
-    sure = confidence(error, spread, nearest, count)
+    sure = confidence(error, spread, nearest, count, texture_of(rgb, known))
     return Copied(rect, rgb, known, np.where(known, sure, 0).astype(np.float32))
-
-
-def confidence(
-    error: npt.NDArray[np.floating],
-    spread: npt.NDArray[np.floating],
-    nearest: npt.NDArray[np.floating],
-    count: npt.NDArray[np.floating],
-) -> Float:
-    """Probability that a copied pixel is within 10 levels of the truth.
-
-    A linear model in logarithms, fitted on clips with known truth, predicts the error; a table
-    measured on the same clips turns it into a probability.
-
-    Args:
-        error: Weighted mean error of the sources around the hole, levels.
-        spread: Weighted standard deviation between the candidates, levels.
-        nearest: Frames to the nearest source.
-        count: Number of sources.
-    """
-    distance = np.maximum(np.where(np.isfinite(nearest), nearest, REACH), 1)
-    logarithm = 1.61 + 0.30 * np.log1p(error) + 0.60 * np.log1p(spread)
-    logarithm -= 0.10 * np.log(distance) + 0.61 * np.log(np.maximum(count, 1))
-    predicted = np.exp(logarithm) - 1
-    return np.asarray(np.interp(predicted, TRUST[0], TRUST[1]), np.float32)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from remover.fill import PAINTER, PAINTER_LICENCE, patch
 from remover.fill.align import Camera, is_sane, is_still, step, view, visible, warp
 from remover.fill.carry import lay
-from remover.fill.copy import REACH, confidence, empty_side, error_around, join, rest
+from remover.fill.confidence import confidence, texture_of
+from remover.fill.copy import REACH, empty_side, error_around, join, rest
 from remover.fill.frames import Frame, to_bytes, to_levels
 from remover.fill.patch import paint, paint_key
 from remover.fill.seam import CLIP, level_rim, match_seam, membrane, ring_around
@@ -77,17 +78,38 @@ def test_a_ring_lies_outside_the_hole():
     assert not ring[5, 9]
 
 
-@given(st.floats(0, 255), st.floats(0, 128), st.integers(1, 500), st.integers(1, 64), st.booleans())
+@given(
+    st.floats(0, 255),
+    st.floats(0, 128),
+    st.integers(1, 500),
+    st.integers(1, 64),
+    st.floats(0, 100),
+    st.booleans(),
+)
 @settings(deadline=None)
-def test_confidence_is_a_probability_that_falls_with_doubt(error, spread, nearest, count, more):
-    def sure(e: float, s: float) -> float:
-        one = [np.full((1, 1), v, np.float32) for v in (e, s, nearest, count)]
+def test_confidence_is_a_probability_that_falls_with_doubt(
+    error, spread, nearest, count, texture, more
+):
+    def sure(e: float, s: float, t: float = texture) -> float:
+        one = [np.full((1, 1), v, np.float32) for v in (e, s, nearest, count, t)]
         return float(confidence(*one)[0, 0])
 
     value = sure(error, spread)
+    assert sure(error, spread, texture + 3) <= value + 1e-6
     assert 0 <= value <= 1
     assert sure(error + 5, spread) <= value + 1e-6
     assert sure(error, spread + (9 if more else 1)) <= value + 1e-6
+
+
+def test_texture_is_that_of_known_pixels():
+    levels = np.full((12, 12, 3), 100, np.float32)
+    levels[::2, 6:] = 120
+    known = np.ones((12, 12), bool)
+    found = texture_of(levels, known)
+    assert found[:, :3] == pytest.approx(0, abs=0.1)
+    assert found[4:8, 9] == pytest.approx(9.8, abs=0.3)
+    known[::2] = False  # what is not known says nothing, whatever stands there
+    assert texture_of(levels, known)[4:8, 9] == pytest.approx(0, abs=0.1)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
