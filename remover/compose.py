@@ -339,6 +339,7 @@ def _filler(
             found,
             seed=seed,
             no_source=None if no_source is None else mask_of(no_source, parity),
+            rim=mask_of(job.region.rim, parity),
             plates=plates_of(job, shot, parity),
             left=left if is_whole else Left(),
             copies=job.painters.copies,

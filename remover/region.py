@@ -112,6 +112,13 @@ class Region:
             return np.zeros(self._store.size, bool)
         return np.asarray(self.alpha(index) > 0, bool)
 
+    def rim(self, index: int) -> Mask:
+        """Where ``alpha`` is between 0 and 1: only softened, and so true enough to copy from."""
+        if self._store.is_empty(index):
+            return np.zeros(self._store.size, bool)
+        alpha = self.alpha(index)
+        return np.asarray((alpha > 0) & (alpha < 1), bool)
+
     def object_hole(self, index: int) -> Mask:
         """``hole`` without a shadow."""
         if self._store.is_empty(index):

@@ -13,10 +13,10 @@ import numpy as np
 
 from remover.fill.align import Camera, visible, warp
 from remover.fill.confidence import confidence, texture_of
-from remover.fill.flow import Field
+from remover.fill.flow import Field, grid, sampled
 from remover.fill.frames import Float, Frame, disk, largest, mean_level
 from remover.fill.seam import Known
-from remover.fill.trace import look, shows, trace
+from remover.fill.trace import at_size, look, shows, trace
 from remover.types import Rect
 
 LADDER = (1, 2, 3, 4, 6, 9, 14, 22, 32)
@@ -154,6 +154,8 @@ class Sources:
     """Dense motion of frames to the one before each."""
     after: Mapping[int, Field] = field(repr=False)
     """The same to the next one."""
+    scale: tuple[float, float] = (1, 1)
+    """Pixels of the frames for one of those, along x and y."""
 
 
 def copy_frame(target: Target, sources: Sources) -> Copied:
@@ -180,7 +182,7 @@ def moving_layer(target: Target, sources: Sources) -> Known:
         step = fields.get(target.index)
         if step is None or step.hidden is None:
             return np.zeros_like(expected)
-        expected &= within(step.rect, step.hidden, target.rect)
+        expected &= hidden_at(step, target.rect, sources.scale)
     return expected
 
 
@@ -192,17 +194,12 @@ def agreement(before: Side, after: Side) -> Known:
     return np.asarray((both > 0) & (gap < LAYER_AGREES * cv2.blur(both, box)))
 
 
-def within(rect: Rect, values: Known, wanted: Rect) -> Known:
-    """What is said of ``rect``, of the rectangle ``wanted``; nothing is said beyond."""
-    found = np.zeros(wanted.size, np.bool_)
-    top, left = max(rect.top, wanted.top), max(rect.left, wanted.left)
-    bottom, right = min(rect.bottom, wanted.bottom), min(rect.right, wanted.right)
-    if top < bottom and left < right:
-        common = Rect(top, left, bottom, right)
-        found[common.moved(-wanted.top, -wanted.left).slices] = values[
-            common.moved(-rect.top, -rect.left).slices
-        ]
-    return found
+def hidden_at(step: Field, rect: Rect, scale: tuple[float, float]) -> Known:
+    """Where (h, w) of a frame's rectangle something is hidden, as a field at its own size tells."""
+    assert step.hidden is not None
+    places = at_size(grid(rect), np.array(scale, np.float32))
+    inner = places - np.array([step.rect.left, step.rect.top], np.float32)
+    return np.asarray(sampled(step.hidden.astype(np.uint8), inner, cv2.INTER_NEAREST, 0) > 0)
 
 
 def _by_camera(target: Target, sources: Sources, sides: Mapping[int, Side]) -> None:
@@ -233,7 +230,8 @@ def _by_flow(target: Target, sources: Sources, sides: Mapping[int, Side], where:
     """Add what frames show along the dense motion, of the pixels ``where``."""
     for sign, fields in ((-1, sources.before), (1, sources.after)):
         count = np.zeros(target.hole.shape, np.uint8)
-        for place, places in trace(target.index, target.rect, fields.get, sign, FLOW_LADDER[-1]):
+        ways = trace(target.index, target.rect, fields.get, sign, FLOW_LADDER[-1], sources.scale)
+        for place, places in ways:
             source = sources.near(place)
             wanted = target.hole & where & (count < ENOUGH)
             if source is None or not wanted.any():

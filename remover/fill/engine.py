@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from remover.fill.align import Camera
 from remover.fill.carry import lay
 from remover.fill.copy import MARGIN, REACH, Sources, Target, copy_frame
 from remover.fill.draft import Carried, Draft, Left, Take, finish, smooth
-from remover.fill.flow import Flows
+from remover.fill.flow import Field, Flows
 from remover.fill.frames import Frame, Reel, to_levels
 from remover.fill.inertia import followed
 from remover.fill.moving import moving
@@ -18,6 +19,7 @@ from remover.fill.patch import SPECK, Judge, Painted, paint_key
 from remover.fill.plates import PLATE_TRUST, as_sources, lay_plates
 from remover.fill.seam import CLIP, SHADOW_CLIP, Known, match_seam
 from remover.fill.shade import Ground, Shading
+from remover.fill.spread import spread
 from remover.fill.survey import Survey, far_frames, surveyed
 from remover.masks import bounds
 from remover.types import Mask, Patch, Pictures, Plate, Rect, Shot, Window
@@ -53,6 +55,7 @@ class ShotFill:
         *,
         seed: int,
         no_source: Callable[[int], Mask] | None = None,
+        rim: Callable[[int], Mask] | None = None,
         plates: Sequence[Plate] = (),
         left: Left = NOTHING,
         copies: bool = True,
@@ -71,6 +74,8 @@ class ShotFill:
             found: What ``survey`` found of the same shot and windows.
             seed: Decides what is invented; same input and seed, same bytes.
             no_source: Pixels of a frame, full size, that nothing is copied or painted from.
+            rim: Pixels of the hole that are true nevertheless, since they are mixed with the fill
+                only to soften its border: they may be copied from.
             plates: Pictures of frames of the shot that are trusted above all others; the survey
                 was told of their frames.
             left: What the windows before the first one to fill have left.
@@ -87,15 +92,17 @@ class ShotFill:
         if network is not None and left.limits is not None:
             network.limits = left.limits
         self._pictures, self._hole, self._no_source = pictures, hole, no_source
+        self._rim = rim
         self._found, self._seed = found, seed
         self._end = windows[-1].context_stop
         start, stop = surveyed(shot, windows)
         self._is_long = stop - start > REACH
         self._far: list[Frame] | None = None
-        self._reel = Reel(pictures, hole, no_source)
+        self._reel = Reel(pictures, hole, no_source, rim)
         self._plates, self._shading = as_sources(plates), shading
         self._flow_reach = flow_reach(shot, windows)
-        self._flows = Flows(self._reel.__getitem__, found.camera, start, stop - 1, self._flow_reach)
+        frame, seen = self._reel.__getitem__, Shot(start, stop)
+        self._flows = Flows(frame, pictures.size, found.camera, seen, self._flow_reach)
 
     def fill(self, window: Window) -> Iterator[Patch]:
         """Fill a window; windows come in order.
@@ -108,18 +115,20 @@ class ShotFill:
         reel.move(window.context_start, window.context_stop, self._end)
         sources = self._sources(window, far)
         carried = {item.index: item for item in self._carried}
-        drafts = {
-            i: resumed(carried[i], reel[i], self._shading)
-            if i in carried
-            else draft(
-                reel[i],
+
+        def begun(index: int) -> Draft:
+            if index in carried:
+                return resumed(carried[index], reel[index], self._shading)
+            return draft(
+                reel[index],
                 sources if self._copies else None,
                 self._found.camera,
                 self._plates,
                 self._shading,
             )
-            for i in targets(window, reel)
-        }
+
+        indices = targets(window, reel)
+        drafts = dict(zip(indices, spread(begun, indices), strict=True))
         self._fill_unseen(window, drafts)
         self._flows.forget(window.start)
         forget(self.painted)
@@ -130,18 +139,24 @@ class ShotFill:
 
     def _sources(self, window: Window, far: Sequence[Frame]) -> Sources:
         """Where the frames of a window copy from."""
-        first = max(self._flows.first, window.start - self._flow_reach)
-        last = min(self._flows.last, window.stop + window.tail - 1 + self._flow_reach)
-        before, after = {}, {}
+        frames = self._flows.frames
+        first = max(frames.start, window.start - self._flow_reach)
+        last = min(frames.stop, window.stop + window.tail + self._flow_reach) - 1
+        before: Mapping[int, Field] = {}
+        after: Mapping[int, Field] = {}
         if self._copies:
-            before = followed(self._flows, range(first, window.stop + window.tail))
-            after = followed(self._flows, range(last, window.start - 1, -1))
+            self._flows.measure(range(first, last))
+            ways = (
+                range(first, window.stop + window.tail),
+                range(last, window.start - 1, -1),
+            )
+            before, after = spread(partial(followed, self._flows), ways)
 
         def near(index: int) -> Frame | None:
             held = window.context_start <= index < window.context_stop
             return self._reel[index] if held else None
 
-        return Sources(self._found.camera, near, far, before, after)
+        return Sources(self._found.camera, near, far, before, after, self._flows.scale)
 
     @property
     def left(self) -> Left:
@@ -169,7 +184,9 @@ class ShotFill:
         if self._far is None:
             self._far = []
             if self._is_long:
-                self._far = far_frames(self._pictures, self._hole, self._no_source, self._found)
+                self._far = far_frames(
+                    self._pictures, self._hole, self._no_source, self._rim, self._found
+                )
         return self._far
 
 

@@ -5,7 +5,7 @@ the camera's motion brings there from the nearest frames. What moves behind the 
 in that; ``inertia`` says where it went.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from remover.fill.align import Camera, Matrix, seen_through
+from remover.fill.align import Camera, Matrix, seen_through, to_full_size
 from remover.fill.frames import Float, Frame, to_bytes, to_levels
 from remover.fill.seam import membrane
+from remover.fill.spread import spread
 from remover.masks import bounds
-from remover.types import Rect
+from remover.types import Rect, Shot, Size
 
 Luma = npt.NDArray[np.uint8]
 
@@ -29,6 +30,8 @@ to the border of something that moves for slower than it is."""
 STILL = 0.5
 """Pixels that something moves by at least where the camera stands still; less is the measure's
 own error, and what stands still is copied as it is."""
+LARGEST_SIDE = 960
+"""Motion is measured on pictures whose longer side is at most so many pixels."""
 AROUND = 64
 """Pixels around the holes in which motion is measured."""
 
@@ -38,8 +41,9 @@ class Field:
     """Where the pixels of a rectangle go until the next frame, or the one before."""
 
     rect: Rect
+    """In pixels of the size at which motion is measured."""
     shift: Float = field(repr=False)
-    """(h, w, 2): pixels along x and y."""
+    """(h, w, 2): such pixels along x and y."""
     hidden: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
     """(h, w): where something that moves is taken to be hidden; None is nowhere."""
 
@@ -52,63 +56,107 @@ class Flows:
     """
 
     def __init__(
-        self, frame: Callable[[int], Frame], camera: Camera, first: int, last: int, reach: int
+        self,
+        frame: Callable[[int], Frame],
+        size: Size,
+        camera: Camera,
+        frames: Shot,
+        reach: int,
     ) -> None:
         """Measure nothing yet.
 
         Args:
             frame: A frame by index.
+            size: Of the frames.
             camera: Motion of the shot.
-            first: First frame that may be looked at.
-            last: Last frame that may be looked at.
+            frames: Those that may be looked at.
             reach: Frames to either side from which a hole is filled roughly.
+
+        Attributes:
+            size: That at which motion is measured.
+            scale: Pixels of a frame for one of these, along x and y.
         """
-        self.camera, self.first, self.last = camera, first, last
+        factor = max(1.0, max(size) / LARGEST_SIDE)
+        self.size = Size(*(max(1, round(side / factor)) for side in size))
+        self.scale = size.width / self.size.width, size.height / self.size.height
+        self.camera = scaled(camera, self.scale)
+        self.frames = frames
         self._frame, self._reach = frame, reach
         self._luma: dict[int, Luma] = {}
+        self._holes: dict[int, Luma] = {}
         self._filled: dict[int, Luma] = {}
         self._pairs: dict[int, tuple[Field, Field] | None] = {}
+
+    def measure(self, frames: range) -> None:
+        """Measure the motion from each of these frames to the next, several at a time."""
+        todo = [index for index in frames if index not in self._pairs]
+        needed = sorted({place for index in todo for place in (index, index + 1)})
+        around = sorted({j for i in needed if i not in self._filled for j in self._near(i)})
+        for kept, make, wanted in (
+            (self._luma, self._bright, around),
+            (self._holes, self._closed, around),
+            (self._filled, self._rough, needed),
+        ):
+            missing = [i for i in wanted if i not in kept]
+            kept.update(zip(missing, spread(make, missing), strict=True))
+        self._pairs.update(zip(todo, spread(self._measured, todo), strict=True))
 
     def pair(self, index: int) -> tuple[Field, Field] | None:
         """Motion from frame ``index`` to the next and back; None where neither has a hole."""
         if index not in self._pairs:
-            self._pairs[index] = self._measured(index)
+            self.measure(range(index, index + 1))
         return self._pairs[index]
 
     def hole(self, index: int) -> npt.NDArray[np.uint8]:
         """(H, W): 255 where nothing may be taken from frame ``index``."""
-        return self._frame(index).barred
+        return self._holes[index]
 
     def forget(self, before: int) -> None:
         """Drop what belongs to frames earlier than ``before``."""
-        for kept in (self._luma, self._filled, self._pairs):
+        for kept in (self._luma, self._holes, self._filled, self._pairs):
             for index in [i for i in kept if i < before]:
                 del kept[index]
 
     def _measured(self, index: int) -> tuple[Field, Field] | None:
-        here, there = (self._frame(i) for i in (index, index + 1))
-        holes = [found for f in (here, there) if (found := bounds(f.barred)) is not None]
+        found = (bounds(self._holes[i]) for i in (index, index + 1))
+        holes = [rect for rect in found if rect is not None]
         if not holes:
             return None
-        rect = holes[0].union(holes[-1]).grown(AROUND, here.size)
-        a, b = (np.ascontiguousarray(self._neutral(i)[rect.slices]) for i in (index, index + 1))
+        rect = holes[0].union(holes[-1]).grown(AROUND, self.size)
+        a, b = (np.ascontiguousarray(self._filled[i][rect.slices]) for i in (index, index + 1))
         ahead, back = flow(a, b), flow(b, a)
         if self.camera.static:
             ahead, back = settled(ahead), settled(back)
         return Field(rect, ahead), Field(rect, back)
 
-    def _neutral(self, index: int) -> Luma:
-        if index not in self._filled:
-            near = range(
-                max(self.first, index - self._reach), min(self.last, index + self._reach) + 1
-            )
-            self._filled[index] = neutral(index, self._frame, self._luma_of, self.camera, near)
-        return self._filled[index]
+    def _near(self, index: int) -> range:
+        """Frames from which a hole is filled roughly."""
+        start, stop = index - self._reach, index + self._reach + 1
+        return range(max(self.frames.start, start), min(self.frames.stop, stop))
 
-    def _luma_of(self, index: int) -> Luma:
-        if index not in self._luma:
-            self._luma[index] = luma(self._frame(index))
-        return self._luma[index]
+    def _rough(self, index: int) -> Luma:
+        return neutral(index, self._luma, self._holes, self.camera, self._near(index))
+
+    def _bright(self, index: int) -> Luma:
+        return self._small(luma(self._frame(index)))
+
+    def _closed(self, index: int) -> Luma:
+        small = self._small(self._frame(index).barred)
+        return np.asarray(np.where(small > 0, np.uint8(255), np.uint8(0)))
+
+    def _small(self, picture: Luma) -> Luma:
+        if picture.shape == tuple(self.size):
+            return picture
+        size = (self.size.width, self.size.height)
+        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def scaled(camera: Camera, scale: tuple[float, float]) -> Camera:
+    """The same motion for pixels as large as ``scale`` of these, along x and y."""
+    if camera.static or scale == (1, 1):
+        return camera
+    inverse = 1 / scale[0], 1 / scale[1]
+    return Camera(camera.first, [to_full_size(m, inverse) for m in camera.steps], static=False)
 
 
 def luma(frame: Frame) -> Luma:
@@ -134,22 +182,28 @@ def settled(shift: Float) -> Float:
 
 def neutral(
     index: int,
-    frame: Callable[[int], Frame],
-    luma_of: Callable[[int], Luma],
+    lumas: Mapping[int, Luma],
+    holes: Mapping[int, Luma],
     camera: Camera,
     near: range,
 ) -> Luma:
     """A frame's luma (H, W) with its hole filled from the nearest frames that show it.
 
     Before and after are mixed by nearness; what no frame of ``near`` shows is continued smoothly.
+
+    Args:
+        index: The frame.
+        lumas: (H, W) of it and of the frames ``near``.
+        holes: (H, W): 255 where nothing may be taken from.
+        camera: Motion of the shot.
+        near: Frames to look at.
     """
-    target = frame(index)
-    rect = bounds(target.barred)
-    picture = luma_of(index)
+    picture = lumas[index]
+    rect = bounds(holes[index])
     if rect is None:
         return picture
-    rect = rect.grown(4, target.size)
-    hole = target.barred[rect.slices] > 0
+    rect = rect.grown(4, Size(*picture.shape))
+    hole = holes[index][rect.slices] > 0
     total, weight = np.zeros((2, *hole.shape), np.float32)
     for sign in (-1, 1):
         open_ = hole.copy()
@@ -158,7 +212,7 @@ def neutral(
             if place not in near or not open_.any():
                 break
             matrix = None if camera.static else camera.between(place, index)
-            shown, hidden = _through(luma_of(place), frame(place).barred, matrix, rect)
+            shown, hidden = _through(lumas[place], holes[place], matrix, rect)
             take = open_ & (hidden == 0)
             total[take] += shown[take] / np.float32(distance)
             weight[take] += np.float32(1 / distance)

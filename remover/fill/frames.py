@@ -24,7 +24,7 @@ class Frame:
     hole: npt.NDArray[np.uint8] = field(repr=False)
     """(H, W): 255 in the hole, 0 elsewhere."""
     barred: npt.NDArray[np.uint8] = field(repr=False)
-    """(H, W): 255 in the hole and wherever else nothing may be copied from, 0 elsewhere."""
+    """(H, W): 255 in the hole but for its rim, and wherever else nothing may be copied from."""
 
     @property
     def size(self) -> Size:
@@ -83,11 +83,12 @@ class Reel:
         pictures: Pictures,
         hole: Callable[[int], Mask],
         no_source: Callable[[int], Mask] | None = None,
+        rim: Callable[[int], Mask] | None = None,
     ) -> None:
         """Nothing is decoded before ``move``."""
         self._pictures = pictures
         self._hole = hole
-        self._no_source = no_source
+        self._no_source, self._rim = no_source, rim
         self._frames: dict[int, Frame] = {}
         self._source: Iterator[RGB] = iter(())
         self._position = -1
@@ -111,7 +112,7 @@ class Reel:
             rgb = next(self._source)
             if self._position >= wanted:
                 self._frames[self._position] = load(
-                    self._position, rgb, self._hole, self._no_source
+                    self._position, rgb, self._hole, self._no_source, self._rim
                 )
             self._position += 1
 
@@ -121,9 +122,13 @@ def load(
     rgb: RGB,
     hole: Callable[[int], Mask],
     no_source: Callable[[int], Mask] | None = None,
+    rim: Callable[[int], Mask] | None = None,
 ) -> Frame:
-    """A frame from its picture, its hole and what else of it is no source."""
+    """A frame from its picture, its hole, what else of it is no source, and the hole's rim."""
     missing = hole(index).astype(np.uint8) * np.uint8(255)
-    if no_source is None:
-        return Frame(index, rgb, missing, missing)
-    return Frame(index, rgb, missing, missing | no_source(index).astype(np.uint8) * np.uint8(255))
+    barred = missing
+    if rim is not None:
+        barred = np.where(rim(index), np.uint8(0), barred)
+    if no_source is not None:
+        barred = barred | no_source(index).astype(np.uint8) * np.uint8(255)
+    return Frame(index, rgb, missing, barred)

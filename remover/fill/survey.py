@@ -74,10 +74,12 @@ def far_frames(
     pictures: Pictures,
     hole: Callable[[int], Mask],
     no_source: Callable[[int], Mask] | None,
+    rim: Callable[[int], Mask] | None,
     found: Survey,
 ) -> list[Frame]:
     """Load the frames that a survey chose to keep."""
-    return [load(i, next(iter(pictures.read(i, i + 1))), hole, no_source) for i in found.far]
+    pictures_of = ((i, next(iter(pictures.read(i, i + 1)))) for i in found.far)
+    return [load(i, rgb, hole, no_source, rim) for i, rgb in pictures_of]
 
 
 def kept_indices(start: int, stop: int, frame_bytes: int) -> frozenset[int]:

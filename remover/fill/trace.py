@@ -16,7 +16,12 @@ NOWHERE = -1e4
 
 
 def trace(
-    index: int, rect: Rect, field: Callable[[int], Field | None], sign: int, count: int
+    index: int,
+    rect: Rect,
+    field: Callable[[int], Field | None],
+    sign: int,
+    count: int,
+    scale: tuple[float, float] = (1, 1),
 ) -> Iterator[tuple[int, Float]]:
     """Follow the pixels of a rectangle from frame to frame.
 
@@ -29,22 +34,29 @@ def trace(
         field: Motion from a frame to the next in the direction of ``sign``; None where unknown.
         sign: 1 for later frames, -1 for earlier ones.
         count: Frames to follow at most.
+        scale: Pixels of the frames for one of the fields, along x and y.
 
     Yields:
         A frame and the places (h, w, 2) in it, along x and y; ``NOWHERE`` where the way is lost.
     """
-    places = grid(rect)
+    places, size = grid(rect), np.array(scale, np.float32)
     for place in range(index, index + sign * count, sign):
         step = field(place)
         if step is None:
             return
-        inner = places - np.array([step.rect.left, step.rect.top], np.float32)
+        inner = at_size(places, size) - np.array([step.rect.left, step.rect.top], np.float32)
         shift = sampled(step.shift, inner, cv2.INTER_LINEAR, None)
         x, y = inner[..., 0], inner[..., 1]
         lost = (x < 0) | (y < 0) | (x > step.rect.size.width - 1) | (y > step.rect.size.height - 1)
-        places = places + shift
+        places = np.asarray(places + shift * size, np.float32)
         places[lost] = NOWHERE
         yield place + sign, places
+
+
+def at_size(places: Float, scale: Float) -> Float:
+    """Places (h, w, 2) in a picture whose pixels are as large as ``scale`` (2,) of these."""
+    half = np.float32(0.5)
+    return np.asarray((places + half) / scale - half, np.float32)
 
 
 def shows(frame: Frame, places: Float) -> npt.NDArray[np.bool_]:

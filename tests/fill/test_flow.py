@@ -11,9 +11,10 @@ from remover.fill.flow import AROUND, Field, Flows, displacement, grid, sampled,
 from remover.fill.frames import Frame
 from remover.fill.inertia import OLDEST, followed
 from remover.fill.trace import NOWHERE, look, shows, trace
-from remover.types import Rect
+from remover.types import Rect, Shot, Size
 
 HEIGHT, WIDTH = 120, 240
+SIZE = Size(HEIGHT, WIDTH)
 
 
 def texture(seed: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
@@ -60,7 +61,7 @@ def test_a_rough_filling_takes_what_the_nearest_frames_show():
         shown = wall.copy()
         shown[hole > 0] = 250
         frames[index], _ = Frame(index, shown, hole, hole), clean.append(wall)
-    flows = Flows(frames.__getitem__, STILL, 0, 8, 8)
+    flows = Flows(frames.__getitem__, SIZE, STILL, Shot(0, 9), 8)
     pair = flows.pair(4)
     assert pair is not None
     for field in pair:
@@ -71,13 +72,13 @@ def test_a_rough_filling_takes_what_the_nearest_frames_show():
 def test_where_no_frame_has_a_hole_no_motion_is_measured():
     blank = np.zeros((HEIGHT, WIDTH), np.uint8)
     frames = {i: Frame(i, texture(4), blank, blank) for i in range(2)}
-    assert Flows(frames.__getitem__, STILL, 0, 1, 1).pair(0) is None
-    assert followed(Flows(frames.__getitem__, STILL, 0, 1, 1), range(2)) == {}
+    assert Flows(frames.__getitem__, SIZE, STILL, Shot(0, 2), 1).pair(0) is None
+    assert followed(Flows(frames.__getitem__, SIZE, STILL, Shot(0, 2), 1), range(2)) == {}
 
 
 def test_what_walks_behind_a_pillar_walks_on():
     frames, _ = walker()
-    flows = Flows(frames.__getitem__, STILL, 0, 23, 8)
+    flows = Flows(frames.__getitem__, SIZE, STILL, Shot(0, 24), 8)
     before, after = followed(flows, range(24)), followed(flows, range(23, -1, -1))
     middle = 122
     for fields, way in ((before, -STEP), (after, STEP)):
@@ -88,7 +89,7 @@ def test_what_walks_behind_a_pillar_walks_on():
 
 def test_what_is_measured_does_not_depend_on_who_asked_first():
     frames, _ = walker()
-    early, late = (Flows(frames.__getitem__, STILL, 0, 23, 4) for _ in range(2))
+    early, late = (Flows(frames.__getitem__, SIZE, STILL, Shot(0, 24), 4) for _ in range(2))
     for index in range(20):
         early.pair(index)
     early.forget(12)
@@ -102,9 +103,28 @@ def test_the_hidden_is_given_up_after_a_while():
     for frame in frames.values():  # the pillar becomes a wall that hides all that follows
         if frame.index > 4:
             frame.hole[20:110, 110:] = 255
-    flows = Flows(frames.__getitem__, STILL, 0, len(frames) - 1, 4)
+    flows = Flows(frames.__getitem__, SIZE, STILL, Shot(0, len(frames)), 4)
     last = followed(flows, range(len(frames)))[len(frames) - 1]
     assert not (np.abs(last.shift[..., 0] + STEP) < 0.5).any()
+
+
+@pytest.mark.parametrize("size", [Size(540, 1920), Size(1931, 700)])
+def test_motion_of_a_large_picture_is_measured_small_and_followed_in_its_own_pixels(size):
+    scene = texture(8, size.height, size.width + 48)
+    frames, hole = {}, np.zeros(size, np.uint8)
+    hole[200:320, 300:420] = 255
+    for index in range(4):
+        shown = scene[:, 12 * index : 12 * index + size.width].copy()
+        frames[index] = Frame(index, shown, hole, hole)
+    steps = [np.array([[1, 0, -12.0], [0, 1, 0], [0, 0, 1]])] * 3
+    flows = Flows(frames.__getitem__, size, Camera(0, steps, static=False), Shot(0, 4), 4)
+    assert max(flows.size) == 960
+    fields = followed(flows, range(3, -1, -1))
+    rect = Rect(230, 470, 260, 500)  # beside the hole, until the last frame
+    ways = list(trace(0, rect, fields.get, 1, 3, flows.scale))
+    assert len(ways) == 3
+    for number, (_, places) in enumerate(ways, 1):
+        assert np.median(np.abs(places - grid(rect) - (-12 * number, 0))) < 1.0
 
 
 def test_small_motion_before_a_still_camera_is_none():

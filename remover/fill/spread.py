@@ -1,0 +1,24 @@
+"""Work on frames that do not depend on each other, shared out to threads."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import cv2
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def spread(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+    """What ``work`` makes of each item, in their order.
+
+    As many threads as OpenCV may use take part; what is made does not depend on their number as
+    long as ``work`` changes nothing that another call reads.
+    """
+    todo = list(items)
+    threads = min(cv2.getNumThreads(), len(todo))
+    if threads <= 1:
+        return [work(item) for item in todo]
+    with ThreadPoolExecutor(threads, thread_name_prefix="fill") as workers:
+        return list(workers.map(work, todo))
