@@ -240,11 +240,15 @@ def table(results: Sequence[Unseen]) -> str:
     """Markdown: one row for each case."""
     rows = [["case", *(title for title, _ in COLUMNS.values())], ["---"] * (1 + len(COLUMNS))]
     for result in results:
-        values = (format(getattr(result, name), spec) for name, (_, spec) in COLUMNS.items())
-        rows.append([result.case, *values])
+        values = [(getattr(result, name), spec) for name, (_, spec) in COLUMNS.items()]
+        written = ["-" if np.isnan(value) else format(value, spec) for value, spec in values]
+        rows.append([result.case, *written])
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
 def to_json(results: Sequence[Unseen]) -> list[dict[str, Any]]:
-    """The results as plain values."""
-    return [asdict(result) for result in results]
+    """The results as plain values; figures that do not apply are None."""
+    return [
+        {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(result).items()}
+        for result in results
+    ]
