@@ -40,7 +40,7 @@ def case(make_clip, tmp_path_factory):
 
 
 def test_a_case_is_painted_and_scored(case, tmp_path):
-    found = bench_unseen.run_case(case, tmp_path / "sheet.png")
+    found = bench_unseen.run_case(case, tmp_path / "sheet.png", seeds=2)
     assert found.case == "parked"
     assert found.share == 1
     assert found.keys == 1
@@ -95,3 +95,10 @@ def test_the_table_has_a_row_for_each_case():
     lines = table([Unseen("a", 0.5, 20, 3, 1, 2, 1, 4)]).splitlines()
     assert len(lines) == 3
     assert lines[2].startswith("| a | 0.50 | 20.00 |")
+
+
+def test_figures_that_do_not_apply_are_left_open():
+    few = Unseen("a", 0.01, 40, float("nan"), float("nan"), 2, 1, 4)
+    assert "| 40.00 | - | - |" in table([few])
+    (row,) = bench_unseen.to_json([few])
+    assert row["features"] is row["sharpness"] is None
