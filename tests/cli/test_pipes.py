@@ -78,8 +78,8 @@ def test_a_library_cannot_spoil_the_video(make_clip, piped):
         "        ctypes.CDLL(None).printf(b'a stray line')\n"
         "        return real(*given, **named)\n"
         "    return call\n"
-        "import remover.compose as compose\n"
-        "compose.survey = noisy(compose.survey)\n"
+        "import remover.light as light\n"
+        "light.survey = noisy(light.survey)\n"
         "from remover.cli.main import main\n"
         "main()"
     )

@@ -87,7 +87,7 @@ def test_a_whole_run_for_programs(remover, clip):
         )
         if "stage" in event:
             by_stage[event["stage"]].append(event)
-    assert list(by_stage) == ["scan", "tracking", "motion", "fill", "verify"]
+    assert list(by_stage) == ["scan", "tracking", "motion", "shadows", "fill", "verify"]
     for stage, steps in by_stage.items():
         assert [steps[0]["event"], steps[-1]["event"]] == ["start", "end"]
         counts = [step["done"] for step in steps]
