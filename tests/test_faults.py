@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 import remover
-from remover import compose, files, job, journal, pipeline
+from remover import compose, files, job, journal, light, pipeline
 from remover.errors import (
     DeviceError,
     ExitCode,
@@ -441,7 +441,7 @@ MOMENTS = {
     "key": (job, "_scan", 0),
     "scan": (job, "thumbnail", 3),
     "tracking": (job, "make_masks", 0),
-    "motion": (compose, "survey", 1),
+    "motion": (light, "survey", 1),
     "fill": (compose, "put_in", 8),
     "verify": (pipeline, "verify_output", 0),
     "end": (pipeline, "verify_companions", 0),
@@ -620,7 +620,7 @@ SHORTAGES = {
 PLACES = {
     "scan": (job, "thumbnail", 3),
     "decoding": (packets, "make_decoder", 0),
-    "motion": (compose, "survey", 1),
+    "motion": (light, "survey", 1),
     "fill": (compose.ShotFill, "fill", 1),
     "composing": (compose, "composed", 7),
     "encoding": (mux.Writer, "_prepared", 5),
@@ -658,7 +658,7 @@ def test_memory_of_the_decoder_is_no_damage(clip, monkeypatch, tmp_path):
 
 
 def test_other_errors_of_libraries_stay_what_they_are(clip, tmp_path, monkeypatch):
-    break_in(monkeypatch, compose, "survey", RuntimeError("a bug"))
+    break_in(monkeypatch, light, "survey", RuntimeError("a bug"))
     with pytest.raises(RuntimeError, match="a bug"):
         clean(clip.path, tmp_path / "out.mkv")
 
