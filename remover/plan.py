@@ -36,6 +36,12 @@ PROCESS_BYTES = 220_000_000
 DRAFT_BYTES = 19
 """Memory for each pixel around a hole of a window's frames: float levels, confidence, masks."""
 
+FLOW_BYTES = 48
+"""Memory for the motion around it, both ways in time, in the window and around it as well."""
+
+FLOW_SIDE = 960
+"""Motion is measured on pictures whose longer side is at most so many pixels."""
+
 NOTHING = Cost()
 """What masks take beyond ``SECONDS_PER_FRAME`` that nothing is tracked for."""
 
@@ -67,16 +73,26 @@ def reach(
     while (
         fixed is None
         and length > 4
-        and 3 * length * picture + length * largest_hole * DRAFT_BYTES > budget_bytes
+        and 3 * length * picture + length * largest_hole * hole_bytes(size) > budget_bytes
     ):
         length -= 1
-    left = budget_bytes - length * (picture + largest_hole * DRAFT_BYTES)
+    left = budget_bytes - length * (picture + largest_hole * hole_bytes(size))
     return length, min(RADIUS, max(4, left // (2 * picture)))
 
 
 def picture_bytes(size: Size, bytes_per_sample: int) -> int:
-    """A picture with its hole."""
-    return size.height * size.width * (3 * bytes_per_sample + 1)
+    """A picture with its hole and what is barred in it, and what its motion is measured on."""
+    return round(size.height * size.width * (3 * bytes_per_sample + 2 + 3 * flow_share(size)))
+
+
+def hole_bytes(size: Size) -> int:
+    """What a pixel around a hole takes."""
+    return round(DRAFT_BYTES + FLOW_BYTES * flow_share(size))
+
+
+def flow_share(size: Size) -> float:
+    """Pixels on which motion is measured, for one of a picture."""
+    return min(1.0, FLOW_SIDE / max(size)) ** 2
 
 
 def cut_to(shots: Sequence[Shot], start: int, stop: int) -> tuple[Shot, ...]:
@@ -182,7 +198,7 @@ def make_plan(
     scale = size.height * size.width / (640 * 360)
     seconds = SECONDS_PER_FRAME * len(boxes) * scale + SECONDS_PER_MEGAPIXEL * sum(around) / 1e6
     seconds += SHADOW_SECONDS * len(holes)
-    filling = held * picture + drafts * DRAFT_BYTES + far
+    filling = held * picture + drafts * hole_bytes(size) + far
     if painting is not None:
         filling += painting.host_bytes
     parts = [seconds, tracking.seconds, 0.0 if painting is None else painting.seconds]

@@ -1,9 +1,20 @@
 """What a run tells of how far it is."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, Protocol, TypeAlias
 
 Unit: TypeAlias = Literal["frames", "bytes"]
 """What a stage counts."""
+
+
+Clock: TypeAlias = Callable[[str], AbstractContextManager[None]]
+"""Makes a context that times the named part of some work."""
+
+
+def untimed(_part: str) -> AbstractContextManager[None]:
+    """A ``Clock`` that times nothing."""
+    return nullcontext()
 
 
 class Progress(Protocol):

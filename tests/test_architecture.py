@@ -14,7 +14,7 @@ PACKAGE = ROOT / "remover"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"bench_windows", "bench_track", "bench_unseen"},
+    {"bench_windows", "bench_track", "bench_unseen", "bench_fill"},
     {"api", "bench", "bench_model"},
     {"pipeline"},
     {"compose", "mask_output"},

@@ -3,7 +3,15 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remover.plan import DRAFT_BYTES, MARGIN, cut_to, make_plan, reach, windows_of_shot
+from remover.plan import (
+    MARGIN,
+    cut_to,
+    hole_bytes,
+    make_plan,
+    picture_bytes,
+    reach,
+    windows_of_shot,
+)
 from remover.types import Cost, Rect, Shot, Size
 
 SIZE = Size(90, 160)
@@ -47,8 +55,8 @@ def test_windows_hold_every_hole_of_the_shot_once(boxes, length, radius, data):
 def test_reach_stays_within_the_budget_or_at_its_least(height, width, sample, share, budget):
     hole = int(height * width * share)
     length, radius = reach(Size(height, width), sample, hole, budget)
-    picture = height * width * (3 * sample + 1)
-    used = (length + 2 * radius) * picture + length * hole * DRAFT_BYTES
+    picture = picture_bytes(Size(height, width), sample)
+    used = (length + 2 * radius) * picture + length * hole * hole_bytes(Size(height, width))
     assert used <= budget or (length, radius) == (4, 4)
     assert 4 <= length <= 32
     assert 4 <= radius <= 32

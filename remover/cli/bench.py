@@ -16,6 +16,8 @@ HELP = """Measure quality against known truth, and speed.
 Examples:
   remover bench quality cases/ --json
   remover bench unseen cases/ --sheets sheets/
+  remover bench fill cases/ --json
+  remover bench fill cases/ --json
   remover bench track clip.mp4 --frames 8
   remover bench quality cases/ --prompt mask --sheets sheets/
   remover bench model --size 416x240 --frames 9 --compare
@@ -38,6 +40,12 @@ UNSEEN_HELP = """Paint what no frame of a case shows, with all else as it truly 
 
 Scores the painter and its carrying apart from masks and copying. Cases are those
 of `remover bench quality`. Prints a table in Markdown, or JSON.
+"""
+
+FILL_HELP = """Time the stages of a removal on cases, with their exact masks.
+
+Prints the seconds of each stage from file to file, and of the parts of the fill:
+a table in Markdown, or JSON. Cases are those of `remover bench quality`.
 """
 
 PROMPTS = ("mask", "box", "both")
@@ -169,6 +177,39 @@ def unseen(
             console.advance()
     if console.display.json:
         console.data_json({"schema": SCHEMA, "cases": measure.to_json(results)})
+    else:
+        console.data(measure.table(results))
+
+
+@bench.command("fill", cls=Verb, help=FILL_HELP)
+def fill(
+    ctx: typer.Context,
+    folder: Folder,
+    json: flag.Json = None,
+    quiet: flag.Quiet = None,
+    verbose: flag.Verbose = 0,
+    progress: flag.Progress = None,
+    color: flag.Color = None,
+    config: flag.Config = None,
+    no_config: flag.NoConfig = False,
+) -> None:
+    """Time, print."""
+    console: Console = ctx.obj
+    configure(console, locals())
+    with running(console):
+        from remover import bench_fill as measure
+        from remover.bench import cases
+        from remover.files import work_folder
+
+        found = cases(folder)
+        console.start("bench fill", len(found))
+        results = []
+        with work_folder() as work:
+            for case in found:
+                results.append(measure.time_case(case, work / "out.mkv"))
+                console.advance()
+    if console.display.json:
+        console.data_json({"schema": SCHEMA, "times": measure.to_json(results)})
     else:
         console.data(measure.table(results))
 

@@ -22,6 +22,7 @@ from remover.fill.shade import Ground, Shading
 from remover.fill.spread import spread
 from remover.fill.survey import Survey, far_frames, surveyed
 from remover.masks import bounds
+from remover.progress import Clock, untimed
 from remover.types import Mask, Patch, Pictures, Plate, Rect, Shot, Window
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class ShotFill:
         network_part: Callable[[int], Mask] | None = None,
         shading: Shading | None = None,
         judge: Judge | None = None,
+        clock: Clock = untimed,
     ) -> None:
         """Prepare; nothing is read before the first window.
 
@@ -85,8 +87,9 @@ class ShotFill:
                 paints the others. None is all of them.
             shading: What is known of the object's shadows; what is lit up is part of the hole.
             judge: Decides between ways to paint a key; None is the plain one.
+            clock: Times the parts ``flow``, ``copy`` and ``paint``.
         """
-        self._judge = judge
+        self._judge, self._clock = judge, clock
         self.painted, self._carried = list(left.painted), left.carried
         self._copies, self._network, self._network_part = copies, network, network_part
         if network is not None and left.limits is not None:
@@ -113,7 +116,8 @@ class ShotFill:
         """
         reel, far = self._reel, self._kept_frames()
         reel.move(window.context_start, window.context_stop, self._end)
-        sources = self._sources(window, far)
+        with self._clock("flow"):
+            sources = self._sources(window, far)
         carried = {item.index: item for item in self._carried}
 
         def begun(index: int) -> Draft:
@@ -128,8 +132,10 @@ class ShotFill:
             )
 
         indices = targets(window, reel)
-        drafts = dict(zip(indices, spread(begun, indices), strict=True))
-        self._fill_unseen(window, drafts)
+        with self._clock("copy"):
+            drafts = dict(zip(indices, spread(begun, indices), strict=True))
+        with self._clock("paint"):
+            self._fill_unseen(window, drafts)
         self._flows.forget(window.start)
         forget(self.painted)
         self._carried = tuple(Carried.of(item) for i, item in drafts.items() if i >= window.stop)

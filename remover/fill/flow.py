@@ -18,6 +18,7 @@ from remover.fill.frames import Float, Frame, to_bytes, to_levels
 from remover.fill.seam import membrane
 from remover.fill.spread import spread
 from remover.masks import bounds
+from remover.plan import FLOW_SIDE
 from remover.types import Rect, Shot, Size
 
 Luma = npt.NDArray[np.uint8]
@@ -30,8 +31,6 @@ to the border of something that moves for slower than it is."""
 STILL = 0.5
 """Pixels that something moves by at least where the camera stands still; less is the measure's
 own error, and what stands still is copied as it is."""
-LARGEST_SIDE = 960
-"""Motion is measured on pictures whose longer side is at most so many pixels."""
 AROUND = 64
 """Pixels around the holes in which motion is measured."""
 
@@ -76,7 +75,7 @@ class Flows:
             size: That at which motion is measured.
             scale: Pixels of a frame for one of these, along x and y.
         """
-        factor = max(1.0, max(size) / LARGEST_SIDE)
+        factor = max(1.0, max(size) / FLOW_SIDE)
         self.size = Size(*(max(1, round(side / factor)) for side in size))
         self.scale = size.width / self.size.width, size.height / self.size.height
         self.camera = scaled(camera, self.scale)
@@ -141,7 +140,8 @@ class Flows:
         return self._small(luma(self._frame(index)))
 
     def _closed(self, index: int) -> Luma:
-        small = self._small(self._frame(index).barred)
+        frame = self._frame(index)
+        small = self._small(frame.hole | frame.barred)
         return np.asarray(np.where(small > 0, np.uint8(255), np.uint8(0)))
 
     def _small(self, picture: Luma) -> Luma:

@@ -31,6 +31,7 @@ FLAGS = {
     "bench": {"--help", "-h"},
     "bench quality": DISPLAY | {"--prompt", "--sheets"},
     "bench unseen": DISPLAY | {"--sheets"},
+    "bench fill": DISPLAY,
     "bench track": DISPLAY | {"--device", "--frames", "--prompt"},
     "bench model": DISPLAY
     | {"--compare", "--device", "--dtype", "--frames", "--parts", "--rounds", "--size"},

@@ -294,3 +294,20 @@ def test_what_walks_behind_the_object_is_copied_where_it_is_not_where_it_was():
         assert inside.any()
         errors.append(np.abs(patch.rgb - truth).max(axis=2)[inside])
     assert float(np.median(np.concatenate(errors))) < 8
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_threads():
+    clip, holes, _ = crossing(12)
+    shot = Shot(0, 12)
+    before = cv2.getNumThreads()
+    made = []
+    try:
+        for count in (1, 2, 5):
+            cv2.setNumThreads(count)
+            made.append(fill(clip, holes, shot, [window(0, 7, shot), window(7, 12, shot)]))
+    finally:
+        cv2.setNumThreads(before)
+    for other in made[1:]:
+        for a, b in zip(made[0], other, strict=True):
+            assert np.array_equal(a.rgb, b.rgb)
+            assert np.array_equal(a.confidence, b.confidence)
