@@ -174,17 +174,23 @@ def lit(shown: Float, seen: Known) -> tuple[Float, Known]:
         (h, w, 3) logarithms, and (h, w) where enough frames show it and agree.
     """
     count = seen.sum(axis=0)
-    light = np.where(seen, shown.mean(axis=3), np.inf)
+    light = np.where(seen, shown[..., 0] + shown[..., 1] + shown[..., 2], np.inf)
     order = np.argsort(light, axis=0, kind="stable")
     ordered = np.take_along_axis(shown, order[..., None], axis=0)
     place = (np.arange(len(shown))[:, None, None] + 0.5) / np.maximum(count, 1)
     part = ((place >= LOW) & (place <= HIGH)).astype(np.float32)
     total = np.maximum(part.sum(axis=0), 1)
     mean = (ordered * part[..., None]).sum(axis=0) / total[..., None]
-    square = ((ordered - mean) ** 2).mean(axis=3)
+    square = _mean_square(ordered - mean)
     spread = np.sqrt((square * part).sum(axis=0) / total)
     known = (count >= LEAST_SOURCES) & (part.sum(axis=0) > 0) & (spread < STEADY)
     return mean.astype(np.float32), known
+
+
+def _mean_square(gap: Float) -> Float:
+    """(...): mean over the channels of squared (..., 3)."""
+    squares = gap * gap
+    return np.asarray((squares[..., 0] + squares[..., 1] + squares[..., 2]) / 3)
 
 
 def seen_through(source: Small, now: Small, camera: Camera, rect: Rect) -> tuple[Float, Known]:

@@ -100,6 +100,7 @@ class ShotFill:
         self._end = windows[-1].context_stop
         start, stop = surveyed(shot, windows)
         self._is_long = stop - start > REACH
+        self._holds_all = all(w.context_start <= start and stop <= w.context_stop for w in windows)
         self._far: list[Frame] | None = None
         self._reel = Reel(pictures, hole, no_source, rim)
         self._plates, self._shading = as_sources(plates), shading
@@ -114,8 +115,11 @@ class ShotFill:
             One patch for every frame whose hole is not empty, in ascending order. Every pixel of
             the hole is filled, none outside it is.
         """
-        reel, far = self._reel, self._kept_frames()
+        reel = self._reel
+        far = [] if self._holds_all else self._kept_frames()
         reel.move(window.context_start, window.context_stop, self._end)
+        if self._holds_all:
+            far = [reel[i] for i in self._found.far]
         with self._clock("flow"):
             sources = self._sources(window, far)
         carried = {item.index: item for item in self._carried}
