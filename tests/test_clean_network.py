@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -272,15 +273,25 @@ def test_settings_without_effect_are_told(clip):
     assert not any(line.startswith("network") for line in report.summary())
 
 
-def test_a_run_without_a_network_never_loads_pytorch(clip, tmp_path):
+def test_a_run_that_copies_all_never_loads_pytorch(clip, tmp_path):
+    (tmp_path / "masks").mkdir()
+    for index, mask in enumerate(clip.masks):
+        cv2.imwrite(str(tmp_path / "masks" / f"{index:05d}.png"), mask.astype(np.uint8) * 255)
     code = (
-        "import sys, remover; remover.clean(sys.argv[1], sys.argv[2], box=['4,10,8,8'], "
-        "tracker='none', end='6f'); print('torch' in sys.modules)"
+        "import sys, remover; report = remover.clean(sys.argv[1], sys.argv[2], "
+        "mask=[sys.argv[3]]); print(report.painted_share, 'torch' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(clip.path), str(tmp_path / "out.mkv")],
+        [
+            sys.executable,
+            "-c",
+            code,
+            str(clip.path),
+            str(tmp_path / "out.mkv"),
+            str(tmp_path / "masks"),
+        ],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == "False"
+    assert done.stdout.split() == ["0.0", "False"]

@@ -247,7 +247,7 @@ def no_file_over(num_bytes: int) -> Iterator[None]:
 def test_no_file_may_grow(clip, truth, tmp_path):
     """The system itself refuses, wherever a limit happens to be met."""
     out = tmp_path / "out.mkv"
-    limits = [0, 700, *range(3000, len(truth) + 3000, max(1500, len(truth) // 4))]
+    limits = [0, 700, *range(3000, len(truth), max(1500, len(truth) // 4)), 2 * len(truth)]
     done = []
     for limit in limits:
         with no_file_over(limit):

@@ -100,7 +100,9 @@ class ShotFill:
         self._end = windows[-1].context_stop
         start, stop = surveyed(shot, windows)
         self._is_long = stop - start > REACH
-        self._holds_all = all(w.context_start <= start and stop <= w.context_stop for w in windows)
+        self._holds_all = all(
+            w.context_start <= i < w.context_stop for w in windows for i in found.far
+        )
         self._far: list[Frame] | None = None
         self._reel = Reel(pictures, hole, no_source, rim)
         self._plates, self._shading = as_sources(plates), shading
