@@ -1,6 +1,7 @@
 """The shadows of a whole video on disk, and finding them before anything is planned."""
 
 import io
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -20,6 +21,9 @@ from remover.types import Mask, Pictures, Rect, Shot
 NAME, INDEX = "shades.bin", "shades.npz"
 LEVEL = 1
 """Deflate level."""
+
+# A file has one place at which it is read and written, whatever the number of threads.
+_PLACE = threading.Lock()
 LEFT, SURE_SHARE = 1.0, 0.5
 """A shadow is sure if the object leaves its own place (in parts of its longer side), and if it is
 found in this part of the frames with the object."""
@@ -89,8 +93,9 @@ class ShadeStore:
         """
         packed = zlib.compress(shade.gain.tobytes() + shade.ceiling.tobytes(), LEVEL)
         try:
-            self._file.seek(self._end)
-            files.write_all(self._file, packed)
+            with _PLACE:
+                self._file.seek(self._end)
+                files.write_all(self._file, packed)
         except OSError as error:
             raise files.from_os_error(error, self.path) from error
         self._place[shade.index] = self._end, len(packed)
@@ -131,8 +136,10 @@ class ShadeStore:
         start, length = (int(value) for value in self._place[index])
         rect = Rect(*(int(value) for value in self._rect[index]))
         try:
-            self._file.seek(start)
-            raw = np.frombuffer(zlib.decompress(self._file.read(length)), np.float16)
+            with _PLACE:
+                self._file.seek(start)
+                packed = self._file.read(length)
+            raw = np.frombuffer(zlib.decompress(packed), np.float16)
         except (OSError, zlib.error) as error:
             raise OutputError(
                 f"the shadows in `{self.path}` cannot be read again: the disk may be failing",

@@ -1,5 +1,7 @@
 """Shadows of a video on disk, what becomes of them, and the region with them."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -196,3 +198,13 @@ def test_the_lit_ground_fills_what_the_mask_leaves(seed, soft, tmp_path_factory)
         assert np.allclose(ground.share, np.where(shadow, 1 - own, 0))
         assert (ground.levels >= levels - 1e-3).all()
         assert np.array_equal(region.alpha(1) > 0, (own > 0) | (ground.share > 0) | (shadow))
+
+
+def test_threads_that_read_at_once_do_not_get_each_others_shadows(tmp_path):
+    with ShadeStore(tmp_path, 8) as store, ThreadPoolExecutor(4) as workers:
+        made = [shade(index) for index in range(8)]
+        for one in made:
+            store.put(one)
+        order = [index for _ in range(150) for index in range(8)]
+        found = workers.map(store.get, order)
+        assert all(equal(one, made[i]) for i, one in zip(order, found, strict=True))

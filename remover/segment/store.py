@@ -6,6 +6,7 @@ saved is never written over, so that it stays true whatever is put after it.
 """
 
 import io
+import threading
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -22,6 +23,9 @@ from remover.types import Labels, Mask, Rect, Size
 
 LEVEL = 1
 """Deflate level; masks are smooth, higher ones cost more time than they save."""
+
+# A file has one place at which it is read and written, whatever the number of threads.
+_PLACE = threading.Lock()
 
 
 class MaskStore:
@@ -163,8 +167,9 @@ class MaskStore:
         if rect is None:
             return labels
         try:
-            self._file.seek(int(self._offset[index]))
-            packed = self._file.read(int(self._length[index]))
+            with _PLACE:
+                self._file.seek(int(self._offset[index]))
+                packed = self._file.read(int(self._length[index]))
             raw = np.frombuffer(zlib.decompress(packed), np.uint8)
         except (OSError, zlib.error) as error:
             raise OutputError(
@@ -208,8 +213,9 @@ class MaskStore:
             self._room[index] = len(packed)
             self._end += len(packed)
         try:
-            self._file.seek(int(self._offset[index]))
-            files.write_all(self._file, packed)
+            with _PLACE:
+                self._file.seek(int(self._offset[index]))
+                files.write_all(self._file, packed)
         except OSError as error:
             raise files.from_os_error(error, self.path) from error
         self._length[index] = len(packed)

@@ -1,5 +1,7 @@
 """The store gives back the latest map of every frame, and its statistics agree with the maps."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -93,3 +95,16 @@ def test_the_bounding_box_is_half_open():
     mask[2:5, 7] = True
     assert bounds(mask) == Rect(2, 7, 5, 8)
     assert bounds(~mask & mask) is None
+
+
+def test_threads_that_read_at_once_do_not_get_each_others_masks(tmp_path):
+    """Masks that were read by several threads could not be read again, as if the disk failed."""
+    rng = np.random.default_rng(1)
+    size = Size(40, 50)
+    maps = [(rng.random(size) < 0.4).astype(np.uint8) for _ in range(8)]
+    with MaskStore(tmp_path, size, 8) as store, ThreadPoolExecutor(4) as workers:
+        for index, labels in enumerate(maps):
+            store.put(index, labels)
+        order = [index for _ in range(150) for index in range(8)]
+        found = workers.map(store.get, order)
+        assert all(np.array_equal(one, maps[i]) for i, one in zip(order, found, strict=True))
