@@ -18,6 +18,7 @@ from remover.fill.frames import Float, load
 from remover.fill.seam import Known
 from remover.fill.shade import Shade
 from remover.fill.shadow import Found, averaged, ceiling, gain, moved, search, shaped
+from remover.fill.spread import ahead
 from remover.masks import bounds
 from remover.progress import Progress
 from remover.types import Mask, Pictures, Shot
@@ -74,8 +75,8 @@ def find(
         What lights the shadow up, for each frame that has one, ascending.
     """
     smalls = _smalls(pictures, hole, part, progress)
-    changes = (change(now, near, camera) for now, near in sliding(smalls, REACH))
-    found = (_found(now, near, camera) for now, near in sliding(changes, HALF))
+    changes = ahead(lambda one: change(*one, camera), sliding(smalls, REACH))
+    found = ahead(lambda one: _found(*one, camera), sliding(changes, HALF))
     voted = (_voted(now, near) for now, near in sliding(found, VOTE))
     for now, near in sliding(voted, RUN - 1):
         strength = 0.0 if now is None else steadiness(now, near)

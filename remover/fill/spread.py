@@ -1,7 +1,8 @@
 """Work on frames that do not depend on each other, shared out to threads."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import cv2
@@ -22,3 +23,22 @@ def spread(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Re
         return [work(item) for item in todo]
     with ThreadPoolExecutor(threads, thread_name_prefix="fill") as workers:
         return list(workers.map(work, todo))
+
+
+def ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """The same one after the other: a few items are worked on while the next ones are made.
+
+    Holds no more items than there are threads, and one.
+    """
+    threads = cv2.getNumThreads()
+    if threads <= 1:
+        yield from map(work, items)
+        return
+    waiting: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="ahead") as workers:
+        for item in items:
+            waiting.append(workers.submit(work, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

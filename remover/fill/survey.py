@@ -1,11 +1,12 @@
 """A first look at a shot: the motion of its camera, and which of its frames are worth keeping."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from remover.fill.align import Camera, View, is_still, step, view
+from remover.fill.align import Camera, Matrix, View, is_still, step, view
 from remover.fill.frames import Frame, load
 from remover.fill.live import NO_NOISE, Noise, live_noise, pairs_of, typical
+from remover.fill.spread import ahead
 from remover.progress import Progress
 from remover.types import Mask, Pictures, Shot, Window
 
@@ -51,23 +52,48 @@ def survey(
     """
     start, stop = surveyed(shot, windows, plates)
     keep = kept_indices(start, stop, pictures.size.height * pictures.size.width * 4)
-    steps, views, noises = [], [], []
     chosen = pairs_of(stop - start)
-    last: View | None = None
-    before: Frame | None = None
-    for index, rgb in zip(range(start, stop), pictures.read(start, stop), strict=True):
-        frame = load(index, rgb, hole)
-        now = view(frame)
-        if last is not None and before is not None:
-            steps.append(step(last, now))
-            if index - start in chosen:
-                noises.append(live_noise(before, frame, steps[-1]))
-        last, before = now, frame
-        if index in keep:
-            views.append(now)
-        progress.advance()
-    noise = typical([one for one in noises if one is not None])
-    return Survey(Camera(start, steps, is_static(views)), tuple(sorted(keep)), noise)
+    steps: list[Matrix] = []
+    views: list[View] = []
+    noises: list[Noise] = []
+
+    def frames() -> Iterator[Frame]:
+        for index, rgb in zip(range(start, stop), pictures.read(start, stop), strict=True):
+            yield load(index, rgb, hole)
+
+    def pairs() -> Iterator[tuple[_Seen, _Seen]]:
+        last: _Seen | None = None
+        for now in ahead(_seen, frames()):
+            if now.frame.index in keep:
+                views.append(now.view)
+            if last is not None:
+                yield last, now
+            last = now
+            progress.advance()
+
+    def measured(pair: tuple[_Seen, _Seen]) -> tuple[Matrix, Noise | None]:
+        last, now = pair
+        matrix = step(last.view, now.view)
+        is_chosen = now.frame.index - start in chosen
+        return matrix, live_noise(last.frame, now.frame, matrix) if is_chosen else None
+
+    for matrix, noise in ahead(measured, pairs()):
+        steps.append(matrix)
+        noises += [] if noise is None else [noise]
+    camera = Camera(start, steps, is_static(views))
+    return Survey(camera, tuple(sorted(keep)), typical(noises))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A frame, and what its motion is measured on."""
+
+    frame: Frame
+    view: View
+
+
+def _seen(frame: Frame) -> _Seen:
+    return _Seen(frame, view(frame))
 
 
 def far_frames(

@@ -311,3 +311,22 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads():
         for a, b in zip(made[0], other, strict=True):
             assert np.array_equal(a.rgb, b.rgb)
             assert np.array_equal(a.confidence, b.confidence)
+
+
+def test_the_motion_does_not_depend_on_the_number_of_threads():
+    scene = texture(HEIGHT, WIDTH + 40, 31)
+    clip = Clip([scene[:, 3 * i : 3 * i + WIDTH].copy() for i in range(9)])
+    holes = [np.zeros((HEIGHT, WIDTH), bool) for _ in range(9)]
+    for index, hole in enumerate(holes):
+        hole[30:60, 20 + 4 * index : 50 + 4 * index] = True
+    shot = Shot(0, 9)
+    before, found = cv2.getNumThreads(), []
+    try:
+        for count in (1, 3):
+            cv2.setNumThreads(count)
+            found.append(survey(clip, holes.__getitem__, shot, [window(0, 9, shot)], Silent()))
+    finally:
+        cv2.setNumThreads(before)
+    one, other = found
+    assert np.array_equal(one.camera.steps, other.camera.steps)
+    assert (one.camera.static, one.far, one.noise) == (other.camera.static, other.far, other.noise)
