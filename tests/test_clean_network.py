@@ -145,6 +145,16 @@ def test_what_a_window_left_is_not_trusted_if_it_is_damaged(truth, clean, stoppe
     assert out.read_bytes() == truth[0].read_bytes()
 
 
+@pytest.fixture
+def one_thread():
+    """How far threads overlap, and so what is held at once, would otherwise differ each time."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_memory_does_not_grow_with_the_length(clean, tmp_path, monkeypatch):
     monkeypatch.setattr(budget, "LENGTHS", (17, 9))
     latents: set[int] = set()
