@@ -13,7 +13,7 @@ from typing import NamedTuple
 from remover.crops import LATENT, LEAST_PIXELS, TRAINED_PIXELS, UNIT, crop_around
 from remover.device import network_budget, total_memory
 from remover.fill.choose import Network
-from remover.models.config import WINOGRAD_CHANNELS
+from remover.models.config import WINOGRAD_CHANNELS, VaeConfig
 from remover.models.cost import decode_flop, dit_flop, encode_flop
 from remover.models.memory import dit_bytes, dit_parameters, vae_bytes, vae_parameters
 from remover.painting import Joins, Offload, PaintPlan, overlap_of
@@ -193,7 +193,8 @@ def _seconds(
     if network.device != "cpu" or network.dtype != "fp32":
         return None
     seconds = 0.0
-    vae_rate = VAE_FLOPS if network.vae.base_dim >= WINOGRAD_CHANNELS else NARROW_FLOPS
+    is_wide = isinstance(network.vae, VaeConfig) and network.vae.base_dim >= WINOGRAD_CHANNELS
+    vae_rate = VAE_FLOPS if is_wide else NARROW_FLOPS
     for window in _windows(scene, frames, overlap):
         size = _crop(scene, window, pixels)
         if size is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from remover import weights
 from remover.device import resolve
 from remover.errors import UsageError, WeightsError
-from remover.models.config import DiTConfig, VaeConfig
+from remover.models.config import AnyVaeConfig, DiTConfig, vae_config
 
 if TYPE_CHECKING:  # PyTorch is loaded only where a network paints
     from torch import Tensor
@@ -37,7 +37,7 @@ class Network:
     """``minimax`` or ``small``."""
     files: weights.Released
     dit: DiTConfig
-    vae: VaeConfig
+    vae: AnyVaeConfig
     sampler: "SamplerConfig"
     stored: str
     """What most of the transformer's weights are stored in: ``fp32``, ``bf16`` or ``fp16``."""
@@ -113,7 +113,7 @@ def _network(
     from remover.sampling import SamplerConfig
 
     dit = DiTConfig.from_json(weights.config_of(files.transformer_config))
-    vae = VaeConfig.from_release(weights.config_of(files.vae_config))
+    vae = vae_config(weights.config_of(files.vae_config))
     sampler = SamplerConfig.from_json(weights.config_of(files.scheduler_config))
     shapes = weights.shapes(files.transformer)
     empty_dit(dit, shapes)
@@ -140,7 +140,7 @@ def _network(
     )
 
 
-def _check_fit(dit: DiTConfig, vae: VaeConfig) -> None:
+def _check_fit(dit: DiTConfig, vae: AnyVaeConfig) -> None:
     """Refuse networks that do not work together, or not in our crops and windows.
 
     Raises:

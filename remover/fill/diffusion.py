@@ -17,8 +17,8 @@ from remover.fill.joins import PartVelocity
 from remover.models.causal import Cache
 from remover.models.config import COLOURS
 from remover.models.dit import Contrast, DiT
+from remover.models.load import AnyVae
 from remover.models.stream import Stream
-from remover.models.vae import WanVae
 from remover.sampling import Step, contrast_guided
 from remover.types import Rect, Size
 
@@ -62,7 +62,7 @@ def union_of_groups(hole_THW: Tensor, group: int) -> Tensor:
 
 
 def known_latents(
-    vae: WanVae, pieces: Iterable[tuple[Tensor, Tensor]], near: Rect | None
+    vae: AnyVae, pieces: Iterable[tuple[Tensor, Tensor]], near: Rect | None
 ) -> Tensor:
     """What the transformer is told: latents of the masked video, then of the mask.
 
@@ -77,7 +77,7 @@ def known_latents(
     kernels: dict[torch.nn.Module, Tensor] = {}
     picture = Stream(cache=Cache(kernels=kernels))
     outline = Stream(near=near, cache=Cache(kernels=kernels))
-    weight = vae.quant_conv.weight
+    weight = vae.weight
     found = []
     for video, hole in pieces:
         frames = video.to(weight)
@@ -118,7 +118,7 @@ def part_velocity(dit: DiT, dtype: torch.dtype, guidance: float) -> PartVelocity
     return velocity
 
 
-def decoded(vae: WanVae, latents: Tensor, near: Rect | None) -> Iterator[Tensor]:
+def decoded(vae: AnyVae, latents: Tensor, near: Rect | None) -> Iterator[Tensor]:
     """The pictures of clean latents (1, Z, t, h, w), one latent frame at a time.
 
     Args:
@@ -130,5 +130,5 @@ def decoded(vae: WanVae, latents: Tensor, near: Rect | None) -> Iterator[Tensor]
         (C, T, H, W) of ``near`` in [-1, 1], float32.
     """
     stream = Stream(near=near)
-    for piece in torch.split(latents.to(vae.quant_conv.weight), 1, dim=2):
+    for piece in torch.split(latents.to(vae.weight), 1, dim=2):
         yield vae.decode(piece, stream)[0].float()

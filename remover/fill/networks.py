@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from remover import weights
 from remover.fill.choose import Network
 from remover.models.dit import DiT
-from remover.models.load import load_dit, load_vae
-from remover.models.vae import WanVae
+from remover.models.load import AnyVae, load_dit, load_vae
 from remover.painting import Offload, PaintPlan
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -33,10 +32,10 @@ class Networks:
         self.network, self.plan = network, plan
         self.dtype = DTYPES[plan.dtype]
         self._dit: DiT | None = None
-        self._vae: WanVae | None = None
+        self._vae: AnyVae | None = None
 
     @contextlib.contextmanager
-    def vae(self) -> Iterator[WanVae]:
+    def vae(self) -> Iterator[AnyVae]:
         """The autoencoder on its device, for the block.
 
         Raises:

@@ -183,3 +183,72 @@ class VaeConfig:
                 f"the VAE's configuration does not fit together: `{error}`",
                 hint="take `vae/config.json` from the same place as the weights",
             ) from error
+
+
+TINY = "TinyVae"
+"""What ``vae/config.json`` calls the small autoencoder of the training presets."""
+
+
+@dataclass(frozen=True, slots=True)
+class TinyConfig:
+    """The shape of the small autoencoder."""
+
+    width: int = 32
+    """Channels at a quarter of the size; twice as many at an eighth."""
+    z_dim: int = 16
+    latents_mean: tuple[float, ...] = ()
+    """Of each latent channel, over the clips that it was trained on; 0 where it is left out."""
+    latents_std: tuple[float, ...] = ()
+    """Likewise; 1 where it is left out."""
+
+    def __post_init__(self) -> None:
+        """Fill in the statistics, and refuse shapes that do not fit together.
+
+        Raises:
+            ValueError: As said, with the numbers.
+        """
+        if self.width < 1 or self.z_dim < 1:
+            raise ValueError(f"width {self.width} or {self.z_dim} latent channels cannot be used")
+        for name, usual in (("latents_mean", 0.0), ("latents_std", 1.0)):
+            given = getattr(self, name) or (usual,) * self.z_dim
+            object.__setattr__(self, name, tuple(given))
+            if len(given) != self.z_dim:
+                raise ValueError(f"{len(given)} values of {name} for {self.z_dim}")
+
+    @property
+    def scale(self) -> int:
+        """Pixels on a side of a latent."""
+        return 8
+
+    @property
+    def group(self) -> int:
+        """Frames of a latent frame other than the first."""
+        return 4
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "TinyConfig":
+        """The shape that a checkpoint's ``vae/config.json`` tells.
+
+        Raises:
+            WeightsError: It has unknown fields, or its numbers do not fit together.
+        """
+        kept = {name: value for name, value in values.items() if not name.startswith("_")}
+        kept = {k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}
+        try:
+            return cls(**kept)
+        except (TypeError, ValueError) as error:
+            raise WeightsError(
+                f"the small autoencoder's configuration cannot be used: `{error}`",
+                hint="take `vae/config.json` from the same place as the weights",
+            ) from error
+
+
+AnyVaeConfig = VaeConfig | TinyConfig
+"""Either autoencoder's shape."""
+
+
+def vae_config(values: Mapping[str, Any]) -> AnyVaeConfig:
+    """The autoencoder that a checkpoint's ``vae/config.json`` describes; errors of either."""
+    kind = TinyConfig.from_json if values.get("_class_name") == TINY else VaeConfig.from_release
+    found: AnyVaeConfig = kind(values)
+    return found

@@ -6,7 +6,7 @@ A multiplication and an addition count as two. Only matrix products and convolut
 import math
 from collections.abc import Callable, Iterator
 
-from remover.models.config import DiTConfig, VaeConfig
+from remover.models.config import AnyVaeConfig, DiTConfig, VaeConfig
 from remover.models.layers import Conv, decoder_convs, encoder_convs
 
 
@@ -29,7 +29,7 @@ def dit_flop(config: DiTConfig, frames: int, height: int, width: int) -> int:
     return 2 * (config.num_layers * (projections + attention + feed_forward) + ends)
 
 
-def encode_flop(frames: int, height: int, width: int, config: VaeConfig | None = None) -> int:
+def encode_flop(frames: int, height: int, width: int, config: AnyVaeConfig | None = None) -> int:
     """Operations to encode one video.
 
     Convolutions count as they are written: Winograd's form does fewer.
@@ -43,13 +43,13 @@ def encode_flop(frames: int, height: int, width: int, config: VaeConfig | None =
     return _vae_flop(encoder_convs, frames, height * width, config or VaeConfig())
 
 
-def decode_flop(frames: int, height: int, width: int, config: VaeConfig | None = None) -> int:
+def decode_flop(frames: int, height: int, width: int, config: AnyVaeConfig | None = None) -> int:
     """Operations to decode one video; see ``encode_flop``."""
     return _vae_flop(decoder_convs, frames, height * width, config or VaeConfig())
 
 
 def _vae_flop(
-    half: Callable[..., Iterator[Conv]], frames: int, pixels: int, config: VaeConfig
+    half: Callable[..., Iterator[Conv]], frames: int, pixels: int, config: AnyVaeConfig
 ) -> int:
     """Operations for the first frame, which is alone, and for the groups that follow."""
     first, following = (
@@ -61,5 +61,7 @@ def _vae_flop(
     )
     num_groups = (frames - 1) // config.group
     seen = pixels // config.scale**2
-    attention = 2 * seen**2 * config.base_dim * config.dim_mult[-1]
+    attention = 0
+    if isinstance(config, VaeConfig):
+        attention = 2 * seen**2 * config.base_dim * config.dim_mult[-1]
     return 2 * (first + attention + num_groups * (following + attention))

@@ -6,7 +6,7 @@ What it costs, what it weighs and what memory it takes are sums over these lists
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from remover.models.config import COLOURS, VaeConfig
+from remover.models.config import COLOURS, AnyVaeConfig, TinyConfig, VaeConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,28 @@ class Conv:
         return self.num_in * self.num_out * self.time * self.side**2
 
 
-def encoder_convs(config: VaeConfig, *, is_first: bool) -> Iterator[Conv]:
+def encoder_convs(config: AnyVaeConfig, *, is_first: bool) -> Iterator[Conv]:
     """Those of the encoder, and the one after it, in order.
 
     Args:
         config: The network's.
         is_first: Whether the group is the first frame alone.
     """
+    if isinstance(config, TinyConfig):
+        yield from _tiny_convs(config, is_decoder=False)
+    else:
+        yield from _wan_encoder_convs(config, is_first=is_first)
+
+
+def decoder_convs(config: AnyVaeConfig, *, is_first: bool) -> Iterator[Conv]:
+    """Those of the decoder, and the one before it; see ``encoder_convs``."""
+    if isinstance(config, TinyConfig):
+        yield from _tiny_convs(config, is_decoder=True)
+    else:
+        yield from _wan_decoder_convs(config, is_first=is_first)
+
+
+def _wan_encoder_convs(config: VaeConfig, *, is_first: bool) -> Iterator[Conv]:
     frames, scale = 1 if is_first else config.group, 1
     num_in = config.base_dim * config.dim_mult[0]
     yield _causal(COLOURS, num_in, frames, scale)
@@ -63,8 +78,7 @@ def encoder_convs(config: VaeConfig, *, is_first: bool) -> Iterator[Conv]:
     yield Conv(2 * config.z_dim, 2 * config.z_dim, 1, 1, frames, scale)
 
 
-def decoder_convs(config: VaeConfig, *, is_first: bool) -> Iterator[Conv]:
-    """Those of the decoder, and the one before it; see ``encoder_convs``."""
+def _wan_decoder_convs(config: VaeConfig, *, is_first: bool) -> Iterator[Conv]:
     widths = [config.base_dim * factor for factor in reversed(config.dim_mult)]
     frames, scale, num_in = 1, config.scale, widths[0]
     yield Conv(config.z_dim, config.z_dim, 1, 1, frames, scale)
@@ -104,3 +118,15 @@ def _middle(width: int, frames: int, scale: int) -> Iterator[Conv]:
     yield Conv(width, 3 * width, 1, 1, frames, scale, is_normed=True)
     yield Conv(width, width, 1, 1, frames, scale)
     yield from _residual(width, width, 1, frames, scale)
+
+
+def _tiny_convs(config: TinyConfig, *, is_decoder: bool) -> Iterator[Conv]:
+    """Those of one half of the small autoencoder, for which a group is one picture."""
+    ends, quarter, eighth = config.group * COLOURS * 16, config.width, 2 * config.width
+    inner = 3 if is_decoder else 1
+    across = ((ends, quarter, 3, 4), (4 * quarter, eighth, 1, 8), (eighth, config.z_dim, inner, 8))
+    for outer, near, side, scale in across:
+        num_in, num_out = (near, outer) if is_decoder else (outer, near)
+        yield Conv(num_in, num_out, 1, side, 1, scale)
+    yield from (Conv(quarter, quarter, 1, 3, 1, 4) for _ in range(2))
+    yield from (Conv(eighth, eighth, 1, 3, 1, 8) for _ in range(4))

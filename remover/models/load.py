@@ -11,9 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from remover.errors import WeightsError
-from remover.models.config import HINT, DiTConfig, VaeConfig
+from remover.models.config import HINT, AnyVaeConfig, DiTConfig, TinyConfig
 from remover.models.dit import DiT
+from remover.models.tiny import TinyVae
 from remover.models.vae import WanVae
+
+AnyVae = WanVae | TinyVae
+"""Either autoencoder; both encode, decode and normalise alike."""
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -49,12 +53,12 @@ def load_dit(
 
 
 def load_vae(
-    config: VaeConfig,
+    config: AnyVaeConfig,
     tensors: Mapping[str, Tensor],
     *,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
-) -> WanVae:
+) -> AnyVae:
     """The autoencoder, ready to be asked; arguments and errors as for ``load_dit``."""
     network = empty_vae(config, tensors)
     return _with(network, {name: t.to(device, dtype) for name, t in tensors.items()})
@@ -72,10 +76,10 @@ def empty_dit(config: DiTConfig, tensors: Mapping[str, Tensor]) -> DiT:
     return network
 
 
-def empty_vae(config: VaeConfig, tensors: Mapping[str, Tensor]) -> WanVae:
+def empty_vae(config: AnyVaeConfig, tensors: Mapping[str, Tensor]) -> AnyVae:
     """The autoencoder without values; as ``empty_dit``."""
     with torch.device("meta"):
-        network = WanVae(config)
+        network = TinyVae(config) if isinstance(config, TinyConfig) else WanVae(config)
     _check(network.state_dict(), tensors, "the VAE's")
     return network
 

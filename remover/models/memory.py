@@ -8,7 +8,13 @@ were read from the networks and are held against what PyTorch allocates.
 import math
 from collections.abc import Iterator
 
-from remover.models.config import COLOURS, FEED_TOKENS, WINOGRAD_CHANNELS, DiTConfig, VaeConfig
+from remover.models.config import (
+    COLOURS,
+    FEED_TOKENS,
+    WINOGRAD_CHANNELS,
+    AnyVaeConfig,
+    DiTConfig,
+)
 from remover.models.layers import Conv, decoder_convs, encoder_convs
 
 VAE_ALLOWANCE = 768 << 20
@@ -21,7 +27,7 @@ DIT_ALLOWANCE = 64 << 20
 _FLOAT32 = 4
 
 
-def vae_parameters(config: VaeConfig) -> int:
+def vae_parameters(config: AnyVaeConfig) -> int:
     """Weights of the autoencoder, both halves."""
     convs = (*encoder_convs(config, is_first=False), *decoder_convs(config, is_first=False))
     return sum(conv.taps + conv.num_out + conv.is_normed * conv.num_in for conv in convs)
@@ -39,7 +45,7 @@ def dit_parameters(config: DiTConfig) -> int:
     return ends + time + contrast + config.num_layers * (attention + feed_forward + 6 * d)
 
 
-def vae_bytes(config: VaeConfig, height: int, width: int, itemsize: int) -> int:
+def vae_bytes(config: AnyVaeConfig, height: int, width: int, itemsize: int) -> int:
     """Memory to encode two videos one after the other, then to decode one, without the weights.
 
     It does not depend on the length, as long as frames come and go by the group. In float32 the

@@ -189,6 +189,11 @@ class WanVae(nn.Module):
         self.post_quant_conv = nn.Conv3d(config.z_dim, config.z_dim, 1)
         self.decoder = Decoder(config)
 
+    @property
+    def weight(self) -> Tensor:
+        """A parameter, which has the device and the dtype of all of them."""
+        return self.quant_conv.weight
+
     def encode(self, video_BCTHW: Tensor, stream: Stream) -> Tensor:
         """The normalised latents of all groups of frames that are complete.
 
