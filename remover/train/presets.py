@@ -91,8 +91,8 @@ def _tables(config: str) -> dict[str, Any]:
             hint=f"did you mean `{near}`?" if near else f"the presets are {listed}",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text in UTF-8"
-        raise InputError(f"`{config}` cannot be read: {reason.lower()}") from None
+        reason = (getattr(error, "strerror", None) or "").lower() or "not text in UTF-8"
+        raise InputError(f"`{config}` cannot be read: {reason}") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
             f"`{config}` is not valid TOML: {str(error).lower()}",
