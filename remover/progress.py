@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, Protocol, TypeAlias
 
-Unit: TypeAlias = Literal["frames", "bytes"]
+Unit: TypeAlias = Literal["frames", "bytes", "steps", "clips"]
 """What a stage counts."""
 
 
@@ -32,6 +32,10 @@ class Progress(Protocol):
         """Count ``frames`` more as done by an earlier run: they say nothing about the speed."""
         ...
 
+    def tell(self, detail: str) -> None:
+        """Show a few words beside the running stage, in place of those before."""
+        ...
+
     def note(self, message: str) -> None:
         """Say something worth knowing."""
         ...
@@ -51,6 +55,9 @@ class Silent:
         """Do nothing."""
 
     def skip(self, frames: int = 1) -> None:
+        """Do nothing."""
+
+    def tell(self, detail: str) -> None:
         """Do nothing."""
 
     def note(self, message: str) -> None:

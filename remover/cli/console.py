@@ -117,6 +117,10 @@ class Console:
         """Count ``frames`` more of the stage as done before this run."""
         self._stages.skip(frames)
 
+    def tell(self, detail: str) -> None:
+        """Show a few words beside the running stage."""
+        self._stages.tell(detail)
+
     def note(self, message: str) -> None:
         """Say something worth knowing, unless quiet."""
         if not self.display.quiet:

@@ -36,6 +36,10 @@ class Stages(Protocol):
         """Count ``frames`` as done before; they say nothing about the speed."""
         ...
 
+    def tell(self, detail: str) -> None:
+        """Show a few words beside the running stage, in place of those before."""
+        ...
+
     def close(self) -> None:
         """End the last stage."""
         ...
@@ -50,9 +54,9 @@ class Measure(NamedTuple):
 
     @classmethod
     def of(cls, unit: Unit, total: float | None) -> Self:
-        """Frames as they are; bytes in kB where there are few, else in MB."""
-        if unit == "frames":
-            return cls("frames", 1, 0)
+        """Bytes in kB where there are few, else in MB; all else as it is."""
+        if unit != "bytes":
+            return cls(unit, 1, 0)
         is_small = total is not None and total < 1_000_000
         return cls("kB", 1_000, 1) if is_small else cls("MB", 1_000_000, 1)
 
@@ -77,6 +81,9 @@ class NoProgress:
     def skip(self, frames: int) -> None:
         """Do nothing."""
 
+    def tell(self, detail: str) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -87,7 +94,7 @@ class _Counted:
     def __init__(self, write: Write, steps: int) -> None:
         self._write = write
         self._steps = steps
-        self._stage = ""
+        self._stage = self._detail = ""
         self._unit: Unit = "frames"
         self._total: int | None = None
         self._done = self._skipped = 0
@@ -99,8 +106,12 @@ class _Counted:
         self._skipped = self._done
         self._began = time.monotonic()
 
+    def tell(self, detail: str) -> None:
+        """Keep the words for what is written next."""
+        self._detail = detail
+
     def _begin(self, stage: str, total: int | None, unit: Unit) -> None:
-        self._stage, self._total, self._unit = stage, total, unit
+        self._stage, self._total, self._unit, self._detail = stage, total, unit, ""
         self._done = self._skipped = 0
         self._began = time.monotonic()
 
@@ -147,10 +158,10 @@ class Lines(_Counted):
             return
         percent = self._done * self._steps // self._total * (100 // self._steps)
         left = self._seconds_left or 0
-        by = self._measure
+        by, detail = self._measure, f", {self._detail}" if self._detail else ""
         self._write(
             f"{self._stage}: {percent} %, {by.amount(self._done)} of {by.amount(self._total)} "
-            f"{by.name}, {by.speed(self._rate)}, {left:.0f} s left\n"
+            f"{by.name}, {by.speed(self._rate)}{detail}, {left:.0f} s left\n"
         )
 
     def close(self) -> None:
@@ -197,6 +208,8 @@ class JsonLines(_Counted):
             f"{self._unit}_per_second": round(self._rate, 3) if self._rate else None,
             "seconds_left": None if left is None else round(left, 1),
         }
+        if self._detail:
+            values["detail"] = self._detail
         self._write(json.dumps(values) + "\n")
 
 
@@ -219,7 +232,7 @@ class Bars:
         if self._bars is None:
             self._bars = _rich_bars(color=self._color)
             self._bars.start()
-        self._task = self._bars.add_task(stage, total=total, unit=unit)
+        self._task = self._bars.add_task(stage, total=total, unit=unit, detail="")
 
     def advance(self, frames: int) -> None:
         """Move the bar."""
@@ -231,6 +244,11 @@ class Bars:
         if self._bars is not None and self._task is not None:
             done = self._bars.tasks[self._bars.task_ids.index(self._task)].completed
             self._bars.reset(self._task, completed=int(done) + frames)
+
+    def tell(self, detail: str) -> None:
+        """Write the words at the end of the bar."""
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, detail=detail)
 
     def close(self) -> None:
         """Leave the finished bars on the screen."""
@@ -286,6 +304,7 @@ def _rich_bars(*, color: bool) -> "Progress":
         Count(),
         Speed(),
         TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[detail]}", markup=False),
         console=screen,
         speed_estimate_period=PERIOD_S,
     )
