@@ -7,7 +7,8 @@
     RUN/tensorboard/           the same for its viewer, with speeds
     RUN/checkpoints/step-.../  see ``checkpoints``
     RUN/sheets/step-....png    samples
-    RUN/latents/ RUN/held/     encoded clips, where no other folder was named
+    RUN/vae/                   the small autoencoder, where there is one
+    RUN/latents/               encoded clips, where no other folder was named
     RUN/samples/               results of stage 1 for curation, where stage 2 made them itself
 """
 
@@ -37,13 +38,13 @@ class Run:
 
     @property
     def latents(self) -> Path:
-        """Encoded training clips of its own."""
+        """Encoded clips of its own."""
         return self.folder / "latents"
 
     @property
-    def held(self) -> Path:
-        """Encoded held-out clips of its own."""
-        return self.folder / "held"
+    def vae(self) -> Path:
+        """The small autoencoder."""
+        return self.folder / "vae"
 
     @property
     def samples(self) -> Path:

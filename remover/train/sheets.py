@@ -1,4 +1,4 @@
-"""Pictures of what a network in training makes: for each sample what it was shown and its result."""
+"""Sheets of what a network in training makes: what it was shown, and its results."""
 
 from collections.abc import Sequence
 from pathlib import Path
