@@ -1,8 +1,10 @@
 """Weight files: what ``weights.lock`` says of each, where they are installed, and their hashes."""
 
 import contextlib
+import errno
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -304,6 +306,46 @@ def tensors(path: Path) -> Tensors:
 
     with _readable(path):
         return load_file(path)
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """What a weight file says about itself.
+
+    Raises:
+        WeightsError: It cannot be read as safetensors.
+    """
+    from safetensors import safe_open
+
+    with _readable(path), safe_open(path, "pt") as file:
+        return dict(file.metadata() or {})
+
+
+def save(
+    path: Path, tensors: "Mapping[str, Tensor]", about: Mapping[str, str] | None = None
+) -> None:
+    """Write a weight file, whole or not at all, that others may read as they may read any file.
+
+    Args:
+        path: Its name; what is there is replaced.
+        tensors: By name, on any device. No two share their memory.
+        about: What it says about itself.
+
+    Raises:
+        OSError: The system refuses, as where the disk is full.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    path.touch()
+    mode = path.stat().st_mode
+    placed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(placed, path, dict(about or {}))
+    except SafetensorError as error:  # which says what the system said, in words
+        found = re.search(r"(?:os error|code:) (\d+)", str(error))
+        code = int(found[1]) if found else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from error
+    path.chmod(mode)  # the library's own is for nobody else
 
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}

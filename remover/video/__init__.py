@@ -10,6 +10,7 @@ from remover.video.containers import StreamPlan, is_video_name
 from remover.video.decode import Reader, RgbPictures
 from remover.video.drawn import converted, planes_of_rgb, redrawn, with_alpha
 from remover.video.encode import OutputPlan, plan_output
+from remover.video.frames import write_frames
 from remover.video.gray import GrayWriter, read_gray
 from remover.video.layouts import layout_of
 from remover.video.look import look_at, reader_of, verify_output, writer_of
@@ -69,5 +70,6 @@ __all__ = [
     "verify",
     "verify_output",
     "with_alpha",
+    "write_frames",
     "writer_of",
 ]
