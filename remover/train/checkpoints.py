@@ -16,7 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_state_dict,
@@ -34,6 +38,7 @@ FOLDER = "checkpoints"
 STATE = "state.json"
 _NAME = re.compile(r"step-([0-9]{8})")
 _HIDDEN = ".writing"
+_DAMAGED = (OSError, ValueError, RuntimeError, KeyError, EOFError, CheckpointException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,10 @@ def save(run: Path, learner: Learner, state: Mapping[str, Any], keep: int) -> No
         failed = _told(error, run)
     if agreed(failed is not None, here):
         shutil.rmtree(part, ignore_errors=True)
-        raise failed or from_os_error(OSError("another process could not write"), run)
+        raise failed or TrainingError(
+            f"another process could not write its part of a checkpoint in `{run}`",
+            hint="see what it said; the checkpoints before are whole",
+        )
     if here.is_main:
         _forget(run, keep)
     wait(here)
@@ -141,11 +149,8 @@ def load(checkpoint: Checkpoint, learner: Learner) -> None:
     try:
         with _quietly():
             load_state(state, checkpoint_id=checkpoint.path, no_dist=learner.here.size == 1)
-    except (OSError, ValueError, RuntimeError, KeyError, CheckpointException) as error:
-        raise TrainingError(
-            f"the checkpoint `{checkpoint.path}` cannot be used: {_reason(error)}",
-            hint="delete that folder; the one before it is taken then",
-        ) from None
+    except _DAMAGED as error:
+        raise _unusable(checkpoint, error) from None
     set_state_dict(
         learner.network,
         learner.optimizer,
@@ -154,6 +159,36 @@ def load(checkpoint: Checkpoint, learner: Learner) -> None:
     )
     if learner.average is not None:
         learner.average.load_state_dict(state["average"])
+
+
+def weights_of(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The averaged weights of a checkpoint by name, or those that learn where none were averaged.
+
+    Raises:
+        TrainingError: It is damaged.
+    """
+    try:
+        reader = FileSystemReader(checkpoint.path)
+        entries = reader.read_metadata().state_dict_metadata
+        kinds = ("average", "network")
+        kind = next(k for k in kinds if any(name.startswith(f"{k}.") for name in entries))
+        found = {
+            name.removeprefix(f"{kind}."): torch.empty(entry.size, dtype=entry.properties.dtype)
+            for name, entry in entries.items()
+            if name.startswith(f"{kind}.") and isinstance(entry, TensorStorageMetadata)
+        }
+        with _quietly():
+            load_state({kind: found}, storage_reader=reader, no_dist=True)
+    except (*_DAMAGED, StopIteration) as error:
+        raise _unusable(checkpoint, error) from None
+    return found
+
+
+def _unusable(checkpoint: Checkpoint, error: BaseException) -> TrainingError:
+    return TrainingError(
+        f"the checkpoint `{checkpoint.path}` cannot be used: {_reason(error)}",
+        hint="delete that folder; the one before it is taken then",
+    )
 
 
 def _write(part: Path, learner: Learner) -> None:

@@ -77,14 +77,7 @@ class Learner:
             contrast: (B,), where it has contrast tokens.
             averaged: Whether the averaged weights answer, if there are any.
         """
-        network = self.best if averaged else self.network
-
-        def asked(x: Tensor, known: Tensor, time: Tensor) -> Tensor:
-            latents = torch.cat([x, known], dim=1).to(self.dtype)
-            found: Tensor = network(latents, TIMESTEPS * time.float(), contrast)
-            return found.float()
-
-        return asked
+        return asked_of(self.best if averaged else self.network, self.dtype, contrast)
 
     def rate(self, step: int) -> float:
         """The learning rate of step ``step``, counted from 0."""
@@ -116,6 +109,17 @@ class Learner:
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
+
+
+def asked_of(network: DiT, dtype: torch.dtype, contrast: Tensor | None) -> Velocity:
+    """A transformer as objectives and solvers ask for it, computing in ``dtype``."""
+
+    def asked(x: Tensor, known: Tensor, time: Tensor) -> Tensor:
+        latents = torch.cat([x, known], dim=1).to(dtype)
+        found: Tensor = network(latents, TIMESTEPS * time.float(), contrast)
+        return found.float()
+
+    return asked
 
 
 def _checkpointed(block: nn.Module) -> None:

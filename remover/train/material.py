@@ -119,9 +119,7 @@ def _held(
     if not len(kept):
         return ()
     once = replace(settings, data=replace(settings.data, repeats=1, own=0.0))
-    latents = encode(
-        once, f"{place}/{HELD}", vae, is_stage2=True, progress=progress, clips=kept
-    )
+    latents = encode(once, f"{place}/{HELD}", vae, is_stage2=True, progress=progress, clips=kept)
     return tuple(latents.samples())
 
 

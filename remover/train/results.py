@@ -7,7 +7,7 @@ Legend: ``T H W`` frames and pixels, ``Z`` latent channels, ``t h w`` latent gri
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +17,16 @@ import torch
 from remover.errors import InputError
 from remover.files import from_os_error, write_whole
 from remover.models.dit import Contrast
-from remover.models.load import AnyVae
 from remover.progress import Progress
 from remover.train.clips import Clip, Masks, Source, UnusableClip
 from remover.train.draws import generator
 from remover.train.encode import clean_latents, digest_of, hole_latents, training_clips
 from remover.train.masks import grown
+from remover.train.networks import Learnt
 from remover.train.presets import plain
 from remover.train.samples import Sample
-from remover.train.settings import Settings
 from remover.train.shards import MEGABYTE, Latents, ShardWriter
-from remover.train.solve import Ask, pictures, solved
+from remover.train.solve import pictures, solved
 from remover.train.verdicts import SAMPLES, SCHEMA, Item, Verdict, append, items
 from remover.train.videos import write_video
 
@@ -38,18 +37,8 @@ TINT = (230, 40, 60)
 SEED = 0xC0DE
 
 
-@dataclass(frozen=True, slots=True)
-class Maker:
-    """A network of stage 1 that makes results."""
-
-    ask: Ask
-    vae: AnyVae
-    settings: Settings
-    device: str
-
-
 def make(
-    maker: Maker,
+    maker: Learnt,
     clips: Source,
     target: Path,
     progress: Progress,
@@ -136,7 +125,7 @@ class _List:
 
 
 def _one(
-    maker: Maker,
+    maker: Learnt,
     clips: Source,
     index: int,
     listed: _List,
@@ -164,7 +153,7 @@ def _one(
     listed.add(_written(listed.target, sample.key, clip, hole, shown), verdict)
 
 
-def _sample(maker: Maker, clip: Clip, index: int, hole: Masks) -> Sample:
+def _sample(maker: Learnt, clip: Clip, index: int, hole: Masks) -> Sample:
     """A sample with what the network makes of it as its accepted result."""
     clean = clean_latents(maker.vae, clip.frames)
     masked, mask = hole_latents(maker.vae, clip.frames, hole)

@@ -10,14 +10,14 @@ from remover.errors import TrainingError, UsageError
 from remover.models.dit import DiT
 from remover.models.load import AnyVae
 from remover.progress import Progress
-from remover.train import checkpoints, initial, lora, results, sheets, verdicts
+from remover.train import initial, lora, results, sheets, verdicts
 from remover.train.clips import source
 from remover.train.encode import digest_of
 from remover.train.initial import Start
 from remover.train.learner import Learner
 from remover.train.loop import Done, Material, train
 from remover.train.material import Encoded, encoded
-from remover.train.networks import maker_of, network_of
+from remover.train.networks import learnt, transformer
 from remover.train.parallel import World
 from remover.train.runs import Run, opened
 from remover.train.settings import Settings
@@ -94,13 +94,11 @@ def _second_start(run: Run, given: Given, vae: AnyVae) -> Start:
         return initial.first_weights(
             run.settings.network, z_dim, is_stage2=True, generator=_generator(run)
         )
-    network = network_of(opened(given.init))
+    network = transformer(opened(given.init))
     return initial.from_stage1(network.state_dict(), network.config, config, _generator(run))
 
 
-def _curated(
-    run: Run, given: Given, vae: AnyVae, here: World, progress: Progress
-) -> Latents:
+def _curated(run: Run, given: Given, vae: AnyVae, here: World, progress: Progress) -> Latents:
     """The accepted results of stage 1.
 
     Raises:
@@ -109,7 +107,7 @@ def _curated(
     """
     folder = given.samples or run.samples
     is_own = given.samples is None
-    if is_own and not (folder / verdicts.SAMPLES).is_file() or is_own and _is_cut(folder):
+    if (is_own and not (folder / verdicts.SAMPLES).is_file()) or (is_own and _is_cut(folder)):
         _make(run, given, folder, here, progress)
     kept = verdicts.accepted(folder)
     latents = Latents.read(folder / results.LATENTS)
@@ -144,7 +142,7 @@ def _make(run: Run, given: Given, folder: Path, here: World, progress: Progress)
         )
     first = opened(given.init)
     results.make(
-        maker_of(first, here.device, settings),
+        learnt(first, here.device, settings),
         source(settings.data, settings.seed),
         folder,
         progress,
@@ -196,18 +194,3 @@ def adapters(settings: Settings, start: Start) -> lora.Adapters:
 
 def _generator(run: Run) -> torch.Generator:
     return torch.Generator().manual_seed(run.settings.seed + _WEIGHTS)
-
-
-def last(run: Run) -> checkpoints.Checkpoint:
-    """The best checkpoint of a run.
-
-    Raises:
-        TrainingError: It has none.
-    """
-    found = checkpoints.best(checkpoints.found(run.folder))
-    if found is None:
-        raise TrainingError(
-            f"the run in `{run.folder}` has no checkpoint yet",
-            hint=f"let it run: remover train stage{run.stage} -o '{run.folder}' --resume",
-        )
-    return found

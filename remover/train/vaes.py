@@ -48,6 +48,17 @@ def autoencoder(
     return loaded(place).to(device)
 
 
+def none_fits() -> TinyVae:
+    """For runs whose small autoencoder must be there.
+
+    Raises:
+        WeightsError: Always.
+    """
+    raise WeightsError(
+        "the run's small autoencoder is missing", hint="begin the run again in another folder"
+    )
+
+
 def loaded(folder: Path) -> AnyVae:
     """The autoencoder that lies in a folder, on the CPU in float32.
 
