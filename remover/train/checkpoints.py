@@ -205,7 +205,7 @@ def _state(learner: Learner) -> dict[str, Any]:
     return state
 
 
-def _quietly() -> warnings.catch_warnings[None]:
+def _quietly() -> "warnings.catch_warnings[None]":
     return warnings.catch_warnings(action="ignore", category=UserWarning)
 
 
