@@ -148,7 +148,8 @@ class NetworkPainter:
     def _noise(self, start: int, count: int, crop: Crop) -> npt.NDArray[np.float32]:
         """Noise by place: the same for the same latents, whatever window holds them."""
         frames = range(start // GROUP, start // GROUP + count)
-        return latent_noise(self._seed, frames, crop.latent_rows, crop.latent_columns)
+        channels = self._networks.network.vae.z_dim
+        return latent_noise(self._seed, frames, crop.latent_rows, crop.latent_columns, channels)
 
     def _joined(self, part: PartVelocity, known: Tensor) -> Velocity:
         """The velocity of all latents, put together as the plan says."""

@@ -1,4 +1,4 @@
-"""The ``README.md`` of an exported checkpoint: what it learned from, and what it may be used for."""
+"""The ``README.md`` of a checkpoint: what it learned from, and what it may be used for."""
 
 import hashlib
 from dataclasses import dataclass
