@@ -15,6 +15,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"web"},
+    {"bench_train"},
     {"train"},
     {"bench_windows", "bench_track", "bench_unseen", "bench_fill"},
     {"api", "bench", "bench_model"},

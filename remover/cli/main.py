@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from remover.cli.bench_networks import bench
+from remover.cli.bench_train import bench
 from remover.cli.clean import HELP as CLEAN_HELP
 from remover.cli.clean import clean
 from remover.cli.console import Console, close_stdout, open_closed_streams
@@ -17,6 +17,7 @@ from remover.cli.info import info
 from remover.cli.mask import HELP as MASK_HELP
 from remover.cli.mask import mask
 from remover.cli.signals import stoppable
+from remover.cli.train import train
 from remover.cli.weights import weights
 from remover.config import is_completing
 from remover.errors import (
@@ -95,6 +96,7 @@ app.command("clean", cls=Verb, help=CLEAN_HELP)(clean)
 app.command("mask", cls=Verb, help=MASK_HELP)(mask)
 app.command("info", cls=Verb, help=INFO_HELP)(info)
 app.add_typer(weights, name="weights")
+app.add_typer(train, name="train")
 app.add_typer(bench, name="bench")
 app.command("help", cls=Verb)(show_help)
 

@@ -12,6 +12,7 @@ from remover.cli.console import SCHEMA, Console
 from remover.cli.help import Verb, Verbs
 from remover.cli.session import configure, running
 from remover.errors import UsageError
+from remover.progress import Silent
 
 if TYPE_CHECKING:
     from remover.train.loop import Done
@@ -377,12 +378,10 @@ def _stage(ctx: typer.Context, given: dict[str, Any], number: int) -> None:
 
         tell: Callable[..., Done] = story.stage1 if number == 1 else story.stage2
         with world(where) as here:
-            if not here.is_main:
-                console.hush()
             run = _run(output, settings, number, here.is_main, resume=is_resumed)
             init = given.get("init")
             targets = story.Given(given["latents"], init, given.get("samples"))
-            done = tell(run, targets, here, console)
+            done = tell(run, targets, here, console if here.is_main else Silent())
             is_main = here.is_main
     if is_main:
         _present(console, run, done)

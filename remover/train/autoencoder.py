@@ -58,7 +58,7 @@ def fit(
         loss = _error(network, _shown(groups, settings.batch, draw), draw)
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"the loss of the small autoencoder is `{float(loss)}`",
+                f"the loss of the small autoencoder is `{loss.item()}`",
                 hint="lower `autoencoder.lr`",
             )
         optimizer.zero_grad(set_to_none=True)
@@ -66,7 +66,7 @@ def fit(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         rate.step()
-        progress.tell(f"loss {float(loss):.4f}")
+        progress.tell(f"loss {loss.item():.4f}")
         progress.advance()
     return _measured(network, groups)
 

@@ -8,7 +8,7 @@ the object comes back.
 Legend: ``T H W`` frames and pixels.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 from remover.errors import InputError
 from remover.metrics import luma, psnr, ssim
 from remover.progress import Progress
-from remover.train.clips import Clip, Source, UnusableClip, Video
+from remover.train.clips import Clip, Masks, Source, UnusableClip, Video
 from remover.train.draws import generator
 from remover.train.encode import hole_latents
 from remover.train.masks import grown
@@ -28,7 +28,7 @@ from remover.train.solve import pictures, solved
 
 SEED = 0xE7A1
 BACK = 0.5
-"""An object came back where more than this share of its pixels is nearer to it than to the truth."""
+"""An object came back where more than this share of it is nearer to it than to the truth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,18 @@ class Evaluation:
         )
         lines += [_line(row) for row in (*self.rows, means)]
         if self.came_back is not None:
-            lines.append(f"\nThe object came back in {self.came_back:.0%} of {len(self.rows)} clips.")
+            lines.append(f"\nThe object came back in {self.came_back:.0%} of the clips.")
         return "\n".join(lines) + "\n"
+
+
+def _line(row: Row) -> str:
+    def shown(value: float | None, digits: int) -> str:
+        return "-" if value is None else f"{value:.{digits}f}"
+
+    return (
+        f"| {row.clip} | {row.psnr_outside:.2f} | {row.ssim_outside:.3f} | "
+        f"{shown(row.psnr_mask, 2)} | {shown(row.leftover, 3)} |"
+    )
 
 
 def evaluate(
@@ -154,7 +164,7 @@ def _row(run: Learnt, clip: Clip, index: int, steps: int, guidance: float | None
     )
 
 
-def _outside(result: Video, original: Video, hole: Sequence[Any]) -> Iterator[tuple[float, float]]:
+def _outside(result: Video, original: Video, hole: Masks) -> Iterator[tuple[float, float]]:
     """PSNR and SSIM outside the mask, frame by frame."""
     for made, true, inside in zip(result, original, hole, strict=True):
         kept = ~inside

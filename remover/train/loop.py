@@ -104,13 +104,9 @@ def _batches(run: Run, material: Material, first: int, clock: "Clock") -> Iterat
     settings, is_stage2 = run.settings, run.stage == 2
     stage = settings.stage2 if is_stage2 else settings.stage1
     count = curated_count(settings) if is_stage2 else 0
-    span = {"first": first, "stop": stage.steps}
-    plain = batches(material.plain, size=stage.batch - count, seed=settings.seed, **span)
-    curated = _none(stage.steps - first)
-    if count:
-        assert material.curated is not None
-        seed = settings.seed + CURATED_SEED
-        curated = batches(material.curated, size=count, seed=seed, **span)
+    plain = _read(material.plain, stage.batch - count, settings.seed, first, stage.steps)
+    seed = settings.seed + CURATED_SEED
+    curated = _read(material.curated, count, seed, first, stage.steps)
     with closing(plain), closing(curated):
         for step in range(first, stage.steps):
             with clock.waits():
@@ -118,10 +114,16 @@ def _batches(run: Run, material: Material, first: int, clock: "Clock") -> Iterat
             yield Batch(step, one, other)
 
 
-def _none(count: int) -> Generator[list[Sample], None, None]:
-    """No samples, so often."""
-    for _ in range(count):
-        yield []
+def _read(
+    latents: Latents | None, size: int, seed: int, first: int, stop: int
+) -> Generator[list[Sample], None, None]:
+    """The samples of each step; none where none are asked for."""
+    if latents is None or not size:
+        for _ in range(first, stop):
+            yield []
+        return
+    with closing(batches(latents, size=size, seed=seed, first=first, stop=stop)) as source:
+        yield from source
 
 
 def _step(run: Run, learner: Learner, batch: Batch) -> dict[str, float]:

@@ -47,14 +47,18 @@ def last(run: Run) -> Checkpoint:
     return found
 
 
-def transformer(run: Run) -> DiT:
-    """The transformer of a run's best checkpoint, averaged, with adapters merged, on the CPU.
+def transformer(run: Run, chosen: Checkpoint | None = None) -> DiT:
+    """The transformer of a checkpoint, averaged, with adapters merged, on the CPU.
+
+    Args:
+        run: The run.
+        chosen: Which checkpoint; None is the best.
 
     Raises:
         TrainingError: There is no checkpoint, or it is damaged.
     """
     settings, vae = run.settings, vae_of(run, "cpu")
-    tensors = checkpoints.weights_of(last(run))
+    tensors = checkpoints.weights_of(chosen or last(run))
     if settings.network.lora_rank:
         rank = settings.network.lora_rank
         alpha = settings.network.lora_alpha or float(rank)

@@ -39,6 +39,18 @@ def load(config: str, changes: Sequence[str] = ()) -> Settings:
     return build(tables, config)
 
 
+def changed(settings: Settings, changes: Sequence[str]) -> Settings:
+    """Settings with changes as ``load`` takes them.
+
+    Raises:
+        UsageError: As for ``load``.
+    """
+    tables = plain(settings)
+    for change in changes:
+        _apply(tables, change)
+    return build(tables, "--set")
+
+
 def build(tables: Mapping[str, Any], source: str) -> Settings:
     """Settings from parsed tables.
 

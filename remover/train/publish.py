@@ -30,11 +30,20 @@ def publish(place: Path, target: Path, *, dtype: str, overwrite: bool) -> None:
         network.state_dict(),
         network.config,
         networks.vae_of(run, "cpu"),
-        SamplerConfig(shift=run.settings.times.shift),
-        Card(run.settings, run.stage, chosen.step),
+        SamplerConfig(),
+        Card(run.settings, run.stage, chosen.step, run.settings.network.start, _told(run)),
         dtype=dtype,
         overwrite=overwrite,
     )
+
+
+def _told(run: Run) -> str:
+    """What a run was trained on, in a sentence."""
+    data = run.settings.data
+    if data.source == "procedural":
+        return f"{data.clips} made-up clips: textures, moving shapes, a moving camera."
+    kind = "clips of moving views over photographs" if data.source == "photos" else "clips"
+    return f"{kind} from `{Path(data.folder).name}`; whoever trained it can say more."
 
 
 def _found(place: Path) -> tuple[Run, checkpoints.Checkpoint]:

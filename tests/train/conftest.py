@@ -1,0 +1,85 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from remover.models.config import TinyConfig
+from remover.models.dit import Contrast
+from remover.models.tiny import TinyVae
+from remover.train import presets
+from remover.train.samples import Sample
+from remover.train.settings import Settings
+from remover.train.shards import Latents, ShardWriter
+
+SHAPE = (4, 2, 4, 4)
+"""Of the latents that loops are tested on: (Z, t, h, w)."""
+
+
+def sample(number: int, *, accepted: bool = False, contrast: Contrast | None = None) -> Sample:
+    """Latents at random."""
+    draw = torch.Generator().manual_seed(number)
+    clean, masked, mask, made = torch.randn(4, *SHAPE, generator=draw)
+    kind = Contrast(number % 2) if contrast is None else contrast
+    return Sample(
+        f"{number:08d}-0", clean, masked, mask, int(kind), made if accepted else None
+    )
+
+
+@pytest.fixture(scope="session")
+def latents(tmp_path_factory) -> Latents:
+    """24 samples for flow matching."""
+    folder = tmp_path_factory.mktemp("latents")
+    with ShardWriter(folder, z_dim=4, shard_bytes=1 << 16, about={"dtype": "float32"}) as writer:
+        for number in range(24):
+            writer.add(sample(number))
+    return Latents.read(folder)
+
+
+@pytest.fixture(scope="session")
+def curated(tmp_path_factory) -> Latents:
+    """9 samples with an accepted result."""
+    folder = tmp_path_factory.mktemp("curated")
+    with ShardWriter(folder, z_dim=4, shard_bytes=1 << 16, about={"dtype": "float32"}) as writer:
+        for number in range(9):
+            writer.add(sample(100 + number, accepted=True, contrast=Contrast.REMOVE))
+    return Latents.read(folder)
+
+
+@pytest.fixture(scope="session")
+def held() -> tuple[Sample, ...]:
+    """4 samples that are not learnt from."""
+    return tuple(sample(200 + number, contrast=Contrast.REMOVE) for number in range(4))
+
+
+@pytest.fixture
+def small() -> Settings:
+    """A network of a few thousand weights, a dozen steps."""
+    settings = presets.load("tiny")
+    network = replace(
+        settings.network,
+        num_attention_heads=2,
+        attention_head_dim=12,
+        num_layers=2,
+        ffn_dim=32,
+        freq_dim=16,
+        num_contrast_tokens=2,
+    )
+    stage = replace(
+        settings.stage1, steps=12, batch=6, micro_batch=3, warmup=2, cooldown=4, ema=0.9, lr=3e-3
+    )
+    log = replace(settings.log, every=2, checkpoint_every=6, keep=2, sheet_every=0)
+    return replace(settings, network=network, stage1=stage, stage2=stage, log=log)
+
+
+@pytest.fixture(scope="session")
+def tiny_vae() -> TinyVae:
+    """An autoencoder that was never trained."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return TinyVae(TinyConfig(width=8, z_dim=4)).eval().requires_grad_(requires_grad=False)
+
+
+def frames(count: int, height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Noise, (T, H, W, 3)."""
+    return np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), np.uint8)
