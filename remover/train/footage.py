@@ -35,7 +35,7 @@ ENLARGED = 1.05
 SQUEEZED = 1.12
 """How much further than the best one a size may be from a clip's aspect."""
 
-_CLIP, _POOL = 3, 4
+CLIP, _POOL = 3, 4
 """Tell the draws of places apart."""
 
 
@@ -76,7 +76,7 @@ class Footage:
             UnusableClip: It is damaged, too short, full of cuts, or does not fit its masks.
         """
         entry = self.entries[index]
-        rng = own_generator(self._seed, _CLIP, index)
+        rng = own_generator(self._seed, CLIP, index)
         try:
             return _taken(entry, self._data, rng)
         except InputError as error:
@@ -196,36 +196,34 @@ def _own(entry: Entry, info: VideoInfo, start: int, data: Data, size: Size) -> M
         InputError: They cannot be read.
         UnusableClip: They are too few, or of another size.
     """
-    assert entry.masks is not None
     stop = start + (data.frames - 1) * data.stride + 1
     found = []
-    for levels in islice(_levels(entry.masks, info), start, stop, data.stride):
-        try:
-            coded = to_coded_mask(levels, info)
-        except ValueError:
-            raise UnusableClip(
-                entry.name,
-                f"its mask is {Size(*levels.shape)}, and it is {shown_size(info)}",
-            ) from None
-        shown = turn(coded.astype(np.uint8) * np.uint8(255), info.orientation)
-        found.append(fitted(shown, shown_size(info), size) > 0)
+    for mask in islice(own_masks(entry, info), start, stop, data.stride):
+        levels = turn(mask.astype(np.uint8) * np.uint8(255), info.orientation)
+        found.append(fitted(levels, shown_size(info), size) > 0)
     if len(found) < data.frames:
         raise UnusableClip(entry.name, f"its masks end before frame {stop - 1}")
     return np.stack(found)
 
 
-def _levels(path: Path, info: VideoInfo) -> Iterator[Mask]:
-    """The masks in a video or a folder, of the shown or the coded size.
+def own_masks(entry: Entry, info: VideoInfo) -> Iterator[Mask]:
+    """The masks of a clip that has some, each (H, W) of the coded size.
 
     Raises:
         InputError: One cannot be read.
+        UnusableClip: One has another size.
     """
-    if not path.is_dir():
-        for gray in read_gray(path):
-            yield gray > 127
+    assert entry.masks is not None
+    if entry.masks.is_dir():
+        for picture in mask_pictures(entry.masks):
+            yield read_mask_image(picture, info)
         return
-    for picture in mask_pictures(path):
-        yield read_mask_image(picture, info)
+    for gray in read_gray(entry.masks):
+        try:
+            yield to_coded_mask(gray > 127, info)
+        except ValueError:
+            sizes = f"{Size(*gray.shape)}, and it is {shown_size(info)}"
+            raise UnusableClip(entry.name, f"its mask is {sizes}") from None
 
 
 def mask_pictures(folder: Path) -> list[Path]:

@@ -20,28 +20,6 @@ from remover.train.latents import INDEX, Latents
 from remover.train.procedural import Procedural
 
 
-class Telling:
-    """A ``Progress`` that remembers what it was told."""
-
-    def __init__(self):
-        self.total, self.done, self.skipped, self.said = 0, 0, 0, []
-
-    def start(self, _stage, total, _unit="frames"):
-        self.total = total
-
-    def advance(self, frames=1):
-        self.done += frames
-
-    def skip(self, frames=1):
-        self.skipped += frames
-
-    def note(self, message):
-        self.said.append(message)
-
-    def warn(self, message):
-        self.said.append(message)
-
-
 class Damaged(Procedural):
     """Clips of which some are broken."""
 
@@ -57,8 +35,8 @@ def files_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_every_training_clip_is_encoded_as_often_as_said(tmp_path, tiny_settings, tiny_vae):
-    settings, told = tiny_settings(), Telling()
+def test_every_training_clip_is_encoded_as_often_as_said(tmp_path, tiny_settings, tiny_vae, told):
+    settings = tiny_settings()
     latents = encode(settings, tmp_path / "a", tiny_vae, progress=told)
     clips = Procedural(settings.data, settings.seed)
     keys = sorted(sample.key for sample in latents.samples())
@@ -68,7 +46,8 @@ def test_every_training_clip_is_encoded_as_often_as_said(tmp_path, tiny_settings
         if index not in clips.held_out
         for repeat in range(2)
     ]
-    assert told.total == told.done == 5 * 2 * 5
+    assert told.stages == [("encode", 50, "frames")]
+    assert told.done == 50
     assert latents.about["stage"] == 1
     assert latents.about["dtype"] == "float32"
     (first, *_) = latents.samples()
@@ -120,7 +99,7 @@ def test_the_same_settings_give_the_same_bytes_and_others_do_not(tmp_path, tiny_
 
 @pytest.mark.parametrize("stop", [1, 3, 4])
 def test_stopped_anywhere_it_goes_on_and_ends_with_the_same_bytes(
-    tmp_path, tiny_settings, tiny_vae, monkeypatch, stop
+    tmp_path, tiny_settings, tiny_vae, monkeypatch, told, stop
 ):
     monkeypatch.setattr("remover.train.encode.MEGABYTE", 3000)
     settings = tiny_settings("data.shard_mb=1")
@@ -140,15 +119,14 @@ def test_stopped_anywhere_it_goes_on_and_ends_with_the_same_bytes(
     with pytest.raises(KeyboardInterrupt):
         encode(settings, place, tiny_vae, clips=Stopping(settings.data, settings.seed))
     assert not (place / INDEX).exists()
-    told = Telling()
     encode(settings, place, tiny_vae, progress=told)
-    assert told.skipped + told.done == told.total
+    assert told.skipped + told.done == told.stages[-1][1]
     assert told.skipped == stop * 10
     assert files_of(place) == files_of(tmp_path / "whole")
 
 
-def test_damaged_clips_are_skipped_counted_and_named(tmp_path, tiny_settings, tiny_vae):
-    settings, told = tiny_settings("data.held_out=0"), Telling()
+def test_damaged_clips_are_skipped_counted_and_named(tmp_path, tiny_settings, tiny_vae, told):
+    settings = tiny_settings("data.held_out=0")
     clips = Damaged(settings.data, settings.seed)
     latents = encode(settings, tmp_path / "a", tiny_vae, clips=clips, progress=told)
     assert len(latents) == 10
@@ -168,12 +146,12 @@ def test_nothing_usable_is_an_error_that_leaves_nothing(tmp_path, tiny_settings,
     assert not (tmp_path / "a").exists()
 
 
-def test_finished_latents_are_kept_if_they_fit(tmp_path, tiny_settings, tiny_vae):
+def test_finished_latents_are_kept_if_they_fit(tmp_path, tiny_settings, tiny_vae, told):
     encode(tiny_settings(), tmp_path / "a", tiny_vae)
-    before, told = files_of(tmp_path / "a"), Telling()
+    before = files_of(tmp_path / "a")
     encode(tiny_settings(), tmp_path / "a", tiny_vae, progress=told)
     assert files_of(tmp_path / "a") == before
-    assert told.done == 0
+    assert told.stages == []
     assert "already" in told.said[0]
     with pytest.raises(OutputError, match=r"`data.own` is `0.25` there and `0.5` now"):
         encode(tiny_settings("data.own=0.5"), tmp_path / "a", tiny_vae)
