@@ -369,3 +369,25 @@ def _readable(path: Path) -> Iterator[None]:
 def _unreadable(path: Path, error: OSError) -> WeightsError:
     reason = (error.strerror or "unreadable").lower()
     return WeightsError(f"`{path}` cannot be read: {reason}", hint="check who may read it")
+
+
+def packed(parts: Mapping[str, "Tensor"]) -> bytes:
+    """Tensors by name as the content of a safetensors file."""
+    from safetensors.torch import save
+
+    return save({name: part.contiguous().clone() for name, part in parts.items()})
+
+
+def unpacked(content: bytes) -> Tensors:
+    """The tensors by name in the content of a safetensors file.
+
+    Raises:
+        ValueError: It is none.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise ValueError(f"no whole safetensors file: {str(error).lower()}") from None

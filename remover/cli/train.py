@@ -330,11 +330,11 @@ def check(
     with running(console):
         from remover.train.check import check as look
 
-        report = look(folder, settings.data, console)
+        report = look(folder, settings.data, settings.seed, console)
     if console.display.json:
-        console.data_json({"schema": SCHEMA, **report.to_json()})
+        console.data_json({"schema": SCHEMA, **report.plain()})
     else:
-        console.data(report.table())
+        console.data("".join(f"{name:<20} {value}\n" for name, value in report.rows()))
 
 
 def _begin(ctx: typer.Context, given: dict[str, Any]) -> tuple[Console, str]:

@@ -25,7 +25,8 @@ from remover.train.masks import grown
 from remover.train.networks import Learnt
 from remover.train.presets import plain
 from remover.train.samples import Sample
-from remover.train.shards import MEGABYTE, Latents, ShardWriter
+from remover.train.latents import Latents
+from remover.train.shards import ShardWriter
 from remover.train.solve import pictures, solved
 from remover.train.verdicts import SAMPLES, SCHEMA, Item, Verdict, append, items
 from remover.train.videos import write_video

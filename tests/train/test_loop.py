@@ -80,14 +80,14 @@ def test_a_run_that_was_killed_goes_on_to_the_same_curve_bit_by_bit(go, number, 
     class Kill(Silent):
         steps = 0
 
-        def advance(self, frames=1):
+        def advance(self, _frames=1):
             self.steps += 1
             if self.steps == after:
                 raise Killed
 
     with pytest.raises(Killed):
         go("killed", number, progress=Kill())
-    done, learner, folder = go("killed", number, resume=True)
+    done, _, folder = go("killed", number, resume=True)
     assert metrics(folder) == metrics(there)
     assert done.held_out == whole.held_out
     one, other = (checkpoints.found(f)[-1] for f in (folder, there))
@@ -100,7 +100,7 @@ def test_sigterm_saves_and_leaves_with_its_code(go, tmp_path):
     class Ask(Silent):
         steps = 0
 
-        def advance(self, frames=1):
+        def advance(self, _frames=1):
             self.steps += 1
             if self.steps == 7:
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -118,9 +118,7 @@ def test_sigterm_saves_and_leaves_with_its_code(go, tmp_path):
 
 def test_the_last_checkpoints_and_the_best_are_kept(go, small, monkeypatch):
     errors = iter([3.0, 1.0, 2.0, 2.5, 2.2, 2.1, 0.0])
-    monkeypatch.setattr(
-        "remover.train.loop.held_out_error", lambda *_, **__: next(errors)
-    )
+    monkeypatch.setattr("remover.train.loop.held_out_error", lambda *_, **__: next(errors))
     settings = replace(small, log=replace(small.log, checkpoint_every=2, keep=2))
     _, _, folder = go("run", settings=settings)
     kept = checkpoints.found(folder)
@@ -174,7 +172,7 @@ def test_a_full_disk_leaves_older_checkpoints(go, monkeypatch, tmp_path):
         real(part, learner)
 
     monkeypatch.setattr(checkpoints, "_write", full)
-    with pytest.raises(OutputError, match="no space left|disk is full"):
+    with pytest.raises(OutputError, match=r"no space left|disk is full"):
         go("run")
     folder = tmp_path / "run"
     assert [one.step for one in checkpoints.found(folder)] == [6]
