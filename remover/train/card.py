@@ -81,7 +81,7 @@ class Card:
             f"# {settings.name}",
             "",
             "Weights that remove objects from videos, in the layout of MiniMax-Remover. Use them:",
-            *("", "```sh", "remover clean VIDEO --painter small --weights DIR", "```", ""),
+            *("", "```sh", "remover clean VIDEO --mask MASK --painter small --weights DIR", "```", ""),
             "| | |",
             "| --- | --- |",
             f"| made by | remover {__version__}, `remover train`, stage {self.stage} |",
