@@ -410,12 +410,12 @@ def _estimate(console: Console, settings: "Settings", number: int, given: dict[s
     from remover.train import estimate
 
     found = estimate.estimate(
-        settings, is_stage2=number == 2, devices=given["devices"], gpu=given["gpu"]
+        settings, stage=number, gpu=estimate.gpu(given["gpu"]), devices=given["devices"]
     )
     if console.display.json:
-        console.data_json({"schema": SCHEMA, **found.to_json()})
+        console.data_json({"schema": SCHEMA, **estimate.plain(found)})
     else:
-        console.data(found.table())
+        console.data("".join(f"{name:<28} {value}\n" for name, value in estimate.rows(found)))
 
 
 def _present(console: Console, run: "Run", done: "Done") -> None:

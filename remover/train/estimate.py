@@ -15,7 +15,8 @@ plan with the figures from here.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from remover.errors import UsageError, nearest
 from remover.models.config import AnyVaeConfig, DiTConfig, TinyConfig, VaeConfig
@@ -181,6 +182,12 @@ def estimate(
         step_flop=values.batch * mean(lambda grid: _sample_flop(settings, config, grid, stage)),
         steps=values.steps,
     )
+
+
+def plain(found: Estimate) -> dict[str, Any]:
+    """An estimate for JSON, with what follows from it."""
+    sums = {"device_bytes": found.device_bytes, "total_flop": found.total_flop}
+    return {**asdict(found), **sums, "seconds": round(found.seconds, 1)}
 
 
 def rows(found: Estimate) -> tuple[tuple[str, str], ...]:

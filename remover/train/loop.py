@@ -13,12 +13,13 @@ from remover.errors import TrainingError
 from remover.progress import Progress
 from remover.train import checkpoints, presets
 from remover.train.clock import Clock
+from remover.train.latents import Latents
 from remover.train.learner import Learner
 from remover.train.logs import Log
 from remover.train.parallel import agreed, wait
 from remover.train.runs import Run
 from remover.train.samples import Sample
-from remover.train.shards import Latents, batches
+from remover.train.shards import batches
 from remover.train.stages import Batch, accumulate, curated_count, held_out_error
 from remover.train.stopping import requests
 

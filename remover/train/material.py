@@ -14,10 +14,10 @@ from remover.progress import Progress
 from remover.train.autoencoder import fit
 from remover.train.clips import Clip, Masks, Source, source
 from remover.train.encode import digest_of, encode, training_clips
+from remover.train.latents import Latents, is_finished
 from remover.train.parallel import World
 from remover.train.samples import Sample
 from remover.train.settings import Settings
-from remover.train.shards import Latents, is_finished
 from remover.train.vaes import autoencoder
 
 HELD, VAE = "held", "vae"

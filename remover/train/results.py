@@ -20,12 +20,18 @@ from remover.models.dit import Contrast
 from remover.progress import Progress
 from remover.train.clips import Clip, Masks, Source, UnusableClip
 from remover.train.draws import generator
-from remover.train.encode import clean_latents, digest_of, hole_latents, training_clips
+from remover.train.encode import (
+    MEGABYTE,
+    clean_latents,
+    digest_of,
+    hole_latents,
+    training_clips,
+)
+from remover.train.latents import Latents
 from remover.train.masks import grown
 from remover.train.networks import Learnt
 from remover.train.presets import plain
 from remover.train.samples import Sample
-from remover.train.latents import Latents
 from remover.train.shards import ShardWriter
 from remover.train.solve import pictures, solved
 from remover.train.verdicts import SAMPLES, SCHEMA, Item, Verdict, append, items

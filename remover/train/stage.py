@@ -14,6 +14,7 @@ from remover.train import initial, lora, results, sheets, verdicts
 from remover.train.clips import source
 from remover.train.encode import digest_of
 from remover.train.initial import Start
+from remover.train.latents import Latents
 from remover.train.learner import Learner
 from remover.train.loop import Done, Material, train
 from remover.train.material import Encoded, encoded
@@ -21,7 +22,6 @@ from remover.train.networks import learnt, transformer
 from remover.train.parallel import World
 from remover.train.runs import Run, opened
 from remover.train.settings import Settings
-from remover.train.shards import Latents
 from remover.train.stages import curated_count
 
 _WEIGHTS = 0x1417

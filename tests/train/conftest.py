@@ -8,9 +8,10 @@ from remover.models.config import TinyConfig
 from remover.models.dit import Contrast
 from remover.models.tiny import TinyVae
 from remover.train import presets
+from remover.train.latents import Latents
 from remover.train.samples import Sample
 from remover.train.settings import Settings
-from remover.train.shards import Latents, ShardWriter
+from remover.train.shards import ShardWriter
 
 SHAPE = (4, 2, 4, 4)
 """Of the latents that loops are tested on: (Z, t, h, w)."""
@@ -21,9 +22,7 @@ def sample(number: int, *, accepted: bool = False, contrast: Contrast | None = N
     draw = torch.Generator().manual_seed(number)
     clean, masked, mask, made = torch.randn(4, *SHAPE, generator=draw)
     kind = Contrast(number % 2) if contrast is None else contrast
-    return Sample(
-        f"{number:08d}-0", clean, masked, mask, int(kind), made if accepted else None
-    )
+    return Sample(f"{number:08d}-0", clean, masked, mask, int(kind), made if accepted else None)
 
 
 @pytest.fixture(scope="session")

@@ -272,7 +272,7 @@ from remover.progress import Silent
 from remover.train import presets, runs
 from remover.train.loop import Material, train
 from remover.train.parallel import world
-from remover.train.shards import Latents
+from remover.train.latents import Latents
 
 folder, plain, picked, number = sys.argv[1:]
 run = runs.opened(Path(folder))
