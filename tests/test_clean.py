@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
@@ -259,18 +258,18 @@ def test_an_unwritable_folder_is_named(make_clip, tmp_path):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("stage", ["scan", "tracking", "fill"])
 def test_a_stopped_run_leaves_nothing_but_its_work(number, code, stage, make_clip, tmp_path):
-    clip = make_clip(frames=120, height=192, width=256)
+    clip = make_clip(frames=48)
     command = [sys.executable, "-m", "remover", "clean", str(clip.path)]
-    command += ["--box", "4,64,48,48", "-o", "out.mkv", "--progress", "json"]
+    command += ["--box", "4,32,24,24", "-o", "out.mkv", "--progress", "json"]
     command += ["--tracker", "none"] if stage == "fill" else []
     process = subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if f'"{stage}"' in line:
-            break
-    time.sleep(0.2)
+        event = json.loads(line)
+        if (event["event"], event.get("stage")) == ("progress", stage):
+            break  # its first frames are done, and others are not
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
@@ -282,16 +281,17 @@ def test_a_stopped_run_leaves_nothing_but_its_work(number, code, stage, make_cli
 
 def peak_memory(clip: Path, out: Path) -> int:
     code = (
-        "import sys, remover; r = remover.clean(sys.argv[1], sys.argv[2], box=['4,21,16,16'], "
-        "tracker='none'); print(r.peak_memory_bytes)"
+        "import sys, cv2, remover; cv2.setNumThreads(1); "  # several overlap now so, now so
+        "r = remover.clean(sys.argv[1], sys.argv[2], box=['4,21,16,16'], tracker='none'); "
+        "print(r.peak_memory_bytes)"
     )
     command = [sys.executable, "-c", code, str(clip), str(out)]
     return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
 def test_memory_does_not_grow_with_length(make_clip, tmp_path):
-    short = make_clip("s.mp4", codec="libx264", pixel_format="yuv420p", frames=100, height=64)
-    long = make_clip("l.mp4", codec="libx264", pixel_format="yuv420p", frames=400, height=64)
+    short = make_clip("s.mp4", codec="libx264", pixel_format="yuv420p", frames=80, height=64)
+    long = make_clip("l.mp4", codec="libx264", pixel_format="yuv420p", frames=200, height=64)
     few = peak_memory(short.path, tmp_path / "s.mp4")
     many = peak_memory(long.path, tmp_path / "l.mp4")
-    assert many < 1.1 * few
+    assert many < 1.04 * few
