@@ -264,7 +264,14 @@ def test_the_plan_is_part_of_the_journal(clip, truth, stopped, monkeypatch):
 
 def test_five_killed_runs_end_with_the_same_bytes():
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "kill_runs.py"), "--runs", "5"],
+        [
+            sys.executable,
+            str(Path(__file__).parent / "kill_runs.py"),
+            "--runs",
+            "5",
+            "--seed",
+            "10",
+        ],
         capture_output=True,
         text=True,
     )
