@@ -29,9 +29,9 @@ import cv2
 import numpy as np
 
 STAGES = ("scan", "tracking", "motion", "fill", "verify")
-BOXES = ("--box", "30,30,24,24", "--box", "42,30,24,24@36")
+BOXES = ("--box", "15,15,12,12", "--box", "27,15,12,12@36")
 
-FRAMES, CUT = 48, 36
+FRAMES, CUT, SIZE = 44, 36, (64, 48)
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ def write_clip(path: Path) -> None:
     scenes = []
     for seed in (1, 2):
         coarse = rng.normal(120, 40, (13 * seed, 17 * seed, 3)).astype(np.float32)
-        scenes.append(np.clip(cv2.resize(coarse, (128, 96)), 20, 235).astype(np.uint8))
+        scenes.append(np.clip(cv2.resize(coarse, SIZE), 20, 235).astype(np.uint8))
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=24, options={"crf": "12"})
-        video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
+        (video.width, video.height), video.pix_fmt = SIZE, "yuv420p"
         sound = container.add_stream("aac", rate=16000, layout="mono")
         for t in range(FRAMES):
             picture = scenes[t >= CUT].copy()
-            x = 30 + t // 3
-            picture[30:54, x : x + 24] = (230, 30, 40)
+            x = 15 + t // 3
+            picture[15:27, x : x + 12] = (230, 30, 40)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = t, Fraction(1, 24)
             container.mux(video.encode(frame))

@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 import remover
+from remover.cli.main import main
 from remover.video import Reader, RgbPictures, probe
 
 
@@ -145,7 +145,7 @@ def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_does_what_the_function_does(make_clip, tmp_path):
-    clip = make_clip("clip.mp4", codec="libx264", pixel_format="yuv420p")
+    clip = make_clip("clip.mp4", codec="libx264", pixel_format="yuv420p", frames=8)
     x, y, w, h = clip.box
     done = run(
         "clean", clip.path, "--box", f"{x},{y},{w},{h}", "-o", "a.mp4", "--json", cwd=tmp_path
@@ -161,7 +161,9 @@ def test_the_command_does_what_the_function_does(make_clip, tmp_path):
 def test_a_dry_run_writes_nothing(make_clip, tmp_path):
     clip = make_clip()
     done = run(
-        "clean", clip.path, "--box", "4,32,24,24", "-o", "out.mkv", "--dry-run", cwd=tmp_path
+        *("clean", clip.path, "--box", "4,32,24,24", "--tracker", "none"),
+        *("-o", "out.mkv", "--dry-run"),
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     assert "window" in done.stdout + done.stderr
@@ -170,7 +172,8 @@ def test_a_dry_run_writes_nothing(make_clip, tmp_path):
 
 def test_a_preview_is_a_picture(make_clip, tmp_path):
     clip = make_clip()
-    done = run("clean", clip.path, "--box", "4,32,24,24", "--preview", "sheet.png", cwd=tmp_path)
+    given = ("--box", "4,32,24,24", "--tracker", "none", "--preview", "sheet.png")
+    done = run("clean", clip.path, *given, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet.shape[1] == 3 * 480
@@ -200,10 +203,16 @@ BAD = [
 ]
 
 
+@pytest.fixture(scope="module")
+def six_frames(make_clip) -> bytes:
+    return make_clip(frames=6).path.read_bytes()
+
+
 @pytest.mark.parametrize(("flags", "code", "said"), BAD, ids=[" ".join(b[0]) for b in BAD])
-def test_bad_input_gets_one_sentence_and_a_hint(flags, code, said, make_clip, tmp_path):
-    clip = make_clip(frames=6)
-    (tmp_path / "clip.mkv").write_bytes(clip.path.read_bytes())
+def test_bad_input_gets_one_sentence_and_a_hint(
+    flags, code, said, six_frames, tmp_path, monkeypatch, capfd
+):
+    (tmp_path / "clip.mkv").write_bytes(six_frames)
     (tmp_path / "taken.mkv").touch()
     (tmp_path / "bad.toml").write_text("dilat = 3\n")
     cv2.imwrite(str(tmp_path / "small.png"), np.full((10, 10), 255, np.uint8))
@@ -212,13 +221,16 @@ def test_bad_input_gets_one_sentence_and_a_hint(flags, code, said, make_clip, tm
     for i in range(2):
         cv2.imwrite(str(tmp_path / "few" / f"{i}.png"), np.full((96, 128), 255, np.uint8))
     before = sorted(p.name for p in tmp_path.iterdir())
-    done = run("clean", "clip.mkv", *flags, cwd=tmp_path)
-    assert done.returncode == code, done.stderr
-    assert said in done.stderr
-    assert done.stderr.count("error:") == 1
-    assert "hint:" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:  # in this process: 20 starts would take long
+        main(["clean", "clip.mkv", *flags])
+    shown = capfd.readouterr()
+    assert stopped.value.code == code, shown.err
+    assert said in shown.err
+    assert shown.err.count("error:") == 1
+    assert "hint:" in shown.err
+    assert "Traceback" not in shown.err
+    assert shown.out == ""
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
@@ -259,18 +271,18 @@ def test_an_unwritable_folder_is_named(make_clip, tmp_path):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("stage", ["scan", "tracking", "fill"])
 def test_a_stopped_run_leaves_nothing_but_its_work(number, code, stage, make_clip, tmp_path):
-    clip = make_clip(frames=120, height=192, width=256)
+    clip = make_clip(frames=48)
     command = [sys.executable, "-m", "remover", "clean", str(clip.path)]
-    command += ["--box", "4,64,48,48", "-o", "out.mkv", "--progress", "json"]
+    command += ["--box", "4,32,24,24", "-o", "out.mkv", "--progress", "json"]
     command += ["--tracker", "none"] if stage == "fill" else []
     process = subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if f'"{stage}"' in line:
-            break
-    time.sleep(0.2)
+        event = json.loads(line)
+        if (event["event"], event.get("stage")) == ("progress", stage):
+            break  # its first frames are done, and others are not
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
@@ -282,16 +294,17 @@ def test_a_stopped_run_leaves_nothing_but_its_work(number, code, stage, make_cli
 
 def peak_memory(clip: Path, out: Path) -> int:
     code = (
-        "import sys, remover; r = remover.clean(sys.argv[1], sys.argv[2], box=['4,21,16,16'], "
-        "tracker='none'); print(r.peak_memory_bytes)"
+        "import sys, cv2, remover; cv2.setNumThreads(1); "  # several overlap now so, now so
+        "r = remover.clean(sys.argv[1], sys.argv[2], box=['4,21,16,16'], tracker='none'); "
+        "print(r.peak_memory_bytes)"
     )
     command = [sys.executable, "-c", code, str(clip), str(out)]
     return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
 def test_memory_does_not_grow_with_length(make_clip, tmp_path):
-    short = make_clip("s.mp4", codec="libx264", pixel_format="yuv420p", frames=100, height=64)
-    long = make_clip("l.mp4", codec="libx264", pixel_format="yuv420p", frames=400, height=64)
+    short = make_clip("s.mp4", codec="libx264", pixel_format="yuv420p", frames=80, height=64)
+    long = make_clip("l.mp4", codec="libx264", pixel_format="yuv420p", frames=200, height=64)
     few = peak_memory(short.path, tmp_path / "s.mp4")
     many = peak_memory(long.path, tmp_path / "l.mp4")
-    assert many < 1.1 * few
+    assert many < 1.04 * few
