@@ -11,7 +11,7 @@ from remover.cli.arguments import Color, Device, Json, Overwrite, Progress, Quie
 from remover.cli.console import SCHEMA, Console
 from remover.cli.help import Verb, Verbs
 from remover.cli.session import configure, running
-from remover.errors import UsageError
+from remover.errors import RemoverError, UsageError
 from remover.progress import Silent
 
 if TYPE_CHECKING:
@@ -79,6 +79,9 @@ Examples:
 """
 
 CHECK_HELP = """Look through a folder of clips and masks, and say what can be used."""
+
+SHARED = ("device", "json", "quiet", "verbose", "progress", "color")
+"""The flags that mean what they mean for every command; others have a meaning of their own here."""
 
 train = typer.Typer(
     cls=Verbs,
@@ -340,7 +343,8 @@ def check(
 def _begin(ctx: typer.Context, given: dict[str, Any]) -> tuple[Console, str]:
     """Settle how to talk and where to compute."""
     console: Console = ctx.obj
-    options, _ = configure(console, {**given, "config": None, "no_config": False})
+    shared = {name: given.get(name) for name in SHARED}
+    options, _ = configure(console, {**shared, "config": None, "no_config": False})
     return console, options.device
 
 
@@ -375,13 +379,19 @@ def _stage(ctx: typer.Context, given: dict[str, Any], number: int) -> None:
     with running(console):
         from remover.train import stage as story
         from remover.train.parallel import world
+        from remover.train.runs import withdraw
 
+        init = given.get("init")
+        targets = story.Given(given["latents"], init, given.get("samples"))
         tell: Callable[..., Done] = story.stage1 if number == 1 else story.stage2
         with world(where) as here:
             run = _run(output, settings, number, here.is_main, resume=is_resumed)
-            init = given.get("init")
-            targets = story.Given(given["latents"], init, given.get("samples"))
-            done = tell(run, targets, here, console if here.is_main else Silent())
+            try:
+                done = tell(run, targets, here, console if here.is_main else Silent())
+            except RemoverError:
+                if here.is_main and not is_resumed:
+                    withdraw(run)
+                raise
             is_main = here.is_main
     if is_main:
         _present(console, run, done)

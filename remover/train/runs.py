@@ -75,6 +75,13 @@ def begin(folder: Path, settings: Settings, stage: int) -> Run:
     return Run(folder, settings, stage)
 
 
+def withdraw(run: Run) -> None:
+    """Take back a run that failed before anything was made for it, so that it can be begun anew."""
+    if {path.name for path in run.folder.iterdir()} == {CONFIG}:
+        (run.folder / CONFIG).unlink()
+        run.folder.rmdir()
+
+
 def opened(folder: Path) -> Run:
     """A run that was begun.
 

@@ -65,8 +65,9 @@ def stage2(run: Run, given: Given, here: World, progress: Progress) -> Done:
             f"a third of a batch of {settings.stage2.batch} holds no curated sample",
             hint="raise `stage2.batch`, or `bad_noise.share`",
         )
+    first = None if given.init is None else opened(given.init)
     clips = _clips(run, given, here, progress)
-    start = _second_start(run, given, clips.vae)
+    start = _second_start(run, first, clips.vae)
     curated = None
     if curated_count(settings):
         curated = _curated(run, given, clips.vae, here, progress)
@@ -86,15 +87,15 @@ def _clips(run: Run, given: Given, here: World, progress: Progress) -> Encoded:
     )
 
 
-def _second_start(run: Run, given: Given, vae: AnyVae) -> Start:
+def _second_start(run: Run, first: Run | None, vae: AnyVae) -> Start:
     """The first weights of stage 2."""
     z_dim = vae.config.z_dim
     config = run.settings.network.shape(z_dim, is_stage2=True)
-    if given.init is None:
+    if first is None:
         return initial.first_weights(
             run.settings.network, z_dim, is_stage2=True, generator=_generator(run)
         )
-    network = transformer(opened(given.init))
+    network = transformer(first)
     return initial.from_stage1(network.state_dict(), network.config, config, _generator(run))
 
 

@@ -20,6 +20,11 @@ SHARED = DISPLAY | {
     "--no-strict", "--overwrite", "--sam2-weights", "--seed", "--start", "--strict", "--tracker",
     "-o", "-y",
 }  # fmt: skip
+TRAIN = DISPLAY - {"--config", "--no-config"}
+STAGE = {
+    "--config", "--device", "--devices", "--dry-run", "--gpu", "--latents", "--output", "--resume",
+    "--set", "-o",
+}  # fmt: skip
 FLAGS = {
     "": {"--help", "--install-completion", "--show-completion", "--version", "-V", "-h"},
     "clean": SHARED
@@ -38,6 +43,17 @@ FLAGS = {
     "bench windows": DISPLAY
     | {"--box", "--device", "--dilate", "--dtype", "--end", "--guidance", "--mask", "--seed"}
     | {"--start", "--steps", "--tracker", "--weights"},
+    "bench train": TRAIN | {"--device", "--config", "--set", "--steps"},
+    "train": {"--help", "-h"},
+    "train encode": TRAIN
+    | {"--device", "--config", "--set", "--init", "--output", "--stage", "-o"},
+    "train stage1": TRAIN | STAGE,
+    "train stage2": TRAIN | STAGE | {"--init", "--samples"},
+    "train sample": TRAIN | {"--device", "--output", "--part", "--set", "-o"},
+    "train curate": TRAIN | {"--browser", "--no-browser", "--port"},
+    "train evaluate": TRAIN | {"--device", "--set", "--steps"},
+    "train export": TRAIN | {"--dtype", "--no-overwrite", "--output", "--overwrite", "-o", "-y"},
+    "train check": TRAIN | {"--config", "--set"},
     "weights": {"--help", "-h"},
     **dict.fromkeys(("weights list", "weights verify", "weights path", "weights add"), DISPLAY),
     "weights pull": DISPLAY | {"--accept-license"},
