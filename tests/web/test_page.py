@@ -197,6 +197,7 @@ def test_buttons_do_what_the_keys_do(page, samples):
     page.wait(READY)
     page.click("#back")
     assert is_count(page, "1 of 3, 0 yes, 1 no")
+    page.wait(READY)
     page.evaluate("document.querySelector('#skip').focus()")
     page.press(" ")
     assert is_count(page, "2 of 3, 0 yes, 1 no, 1 skipped")
