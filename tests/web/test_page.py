@@ -9,7 +9,7 @@ pytest.importorskip("starlette", reason="the extra `web` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
 chromium = pytest.importorskip("chromium", reason="Chromium is driven through POSIX pipes")
 
-from conftest import COLOURS, FRAMES, start, write_samples
+from folders import COLOURS, FRAMES, start, write_samples
 
 from remover.train import verdicts
 from remover.train.verdicts import Verdict
