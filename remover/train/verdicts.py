@@ -14,7 +14,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -127,14 +127,20 @@ def accepted(folder: Path) -> set[str]:
     return {key for key, verdict in read(folder).items() if verdict.verdict == "yes"}
 
 
-def append(folder: Path, *verdicts: Verdict) -> None:
+def append(folder: Path, *verdicts: Verdict, known: Container[str] | None = None) -> None:
     """Add lines to ``verdicts.jsonl``; they are on the disk when this returns, or none is.
+
+    Args:
+        folder: The samples.
+        verdicts: Each becomes a line.
+        known: The ids of the folder's items, where they have been read already.
 
     Raises:
         InputError: As for ``items``; an id is no item's.
         OutputError: They could not be written.
     """
-    known = {item.id for item in items(folder)}
+    if known is None:
+        known = {item.id for item in items(folder)}
     for verdict in verdicts:
         if verdict.id not in known:
             raise InputError(

@@ -114,7 +114,7 @@ class _Page:
 
     def _write(self, verdict: Verdict) -> None:
         with self._writing:
-            verdicts.append(self._folder, verdict)
+            verdicts.append(self._folder, verdict, known=self._items)
 
 
 def _shown(item: Item, verdict: Verdict | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ pytest.importorskip("starlette", reason="the extra `web` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
 chromium = pytest.importorskip("chromium", reason="Chromium is driven through POSIX pipes")
 
-from conftest import COLOURS, FRAMES, start, write_samples
+from folders import COLOURS, FRAMES, start, write_samples
 
 from remover.train import verdicts
 from remover.train.verdicts import Verdict
@@ -186,6 +186,27 @@ def test_a_key_that_is_held_judges_once(page, samples):
     assert said(samples) == [(FIRST, "yes")]
 
 
+def test_a_clip_that_is_not_on_the_screen_yet_is_not_judged(page, samples):
+    page.evaluate(
+        "Object.defineProperty(HTMLMediaElement.prototype, 'loaded',"
+        " Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, 'readyState'));"
+        "Object.defineProperty(HTMLMediaElement.prototype, 'readyState',"
+        " { get() { return window.isSlow ? 1 : this.loaded; } });"
+        "window.isSlow = true"
+    )
+    page.press("y")  # of the one that was seen
+    assert is_count(page, "1 of 3, 1 yes, 0 no")
+    for key in "yns":
+        page.press(key)
+    page.evaluate("new Promise((done) => setTimeout(done, 50))")
+    assert said(samples) == [(FIRST, "yes")]
+    page.evaluate("window.isSlow = false")
+    page.wait(READY)
+    page.press("n")
+    assert is_count(page, "2 of 3, 1 yes, 1 no")
+    assert said(samples) == [(FIRST, "yes"), (SECOND, "no")]
+
+
 def test_buttons_do_what_the_keys_do(page, samples):
     page.click("#no")
     assert is_count(page, "1 of 3, 0 yes, 1 no")
@@ -197,6 +218,7 @@ def test_buttons_do_what_the_keys_do(page, samples):
     page.wait(READY)
     page.click("#back")
     assert is_count(page, "1 of 3, 0 yes, 1 no")
+    page.wait(READY)
     page.evaluate("document.querySelector('#skip').focus()")
     page.press(" ")
     assert is_count(page, "2 of 3, 0 yes, 1 no, 1 skipped")

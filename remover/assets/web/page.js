@@ -12,6 +12,7 @@ let queue = []; // ids to be judged, the one that is shown first
 let given = []; // ids that have a verdict, the latest last
 let decks = [...document.querySelectorAll(".deck")]; // the one that is shown, and the next one's
 let isSaving = false;
+let isSeen = false; // whether all three videos of the sample had a picture yet
 const clock = new Clock(showTime);
 
 async function load() {
@@ -33,14 +34,18 @@ async function load() {
 
 function show() {
   const item = items.get(queue[0]);
+  isSeen = false;
+  if (item === undefined) clock.hold([], 1, 1);
+  else showItem(item);
   showCount();
   $("done").hidden = item !== undefined;
   $("stage").hidden = $("time").hidden = item === undefined;
   for (const id of ["yes", "no", "skip"]) $(id).hidden = item === undefined;
-  if (item === undefined) {
-    showDone();
-    return;
-  }
+  if (item === undefined) showDone();
+  else say(`${words(tally())}. ${item.clip}, ${order.indexOf(item.id) + 1} of ${order.length}`);
+}
+
+function showItem(item) {
   if (decks[0].dataset.id !== item.id) decks.reverse();
   fill(decks[0], item);
   decks[0].hidden = false;
@@ -49,7 +54,6 @@ function show() {
   $("name").title = `${item.clip}, sample ${item.id}`;
   $("seek").max = item.frames - 1;
   clock.hold(videosOf(decks[0]), item.fps, item.frames);
-  say(`${words(tally())}. ${item.clip}, ${order.indexOf(item.id) + 1} of ${order.length}`);
   if (queue.length > 1) fill(decks[1], items.get(queue[1]));
 }
 
@@ -70,7 +74,6 @@ function fill(deck, item) {
 }
 
 function showDone() {
-  clock.hold([], 1, 1);
   const skipped = order.filter((id) => items.get(id).verdict === "skip").length;
   $("name").textContent = "";
   $("done-text").textContent = `${words(tally())}.`;
@@ -116,7 +119,8 @@ function showCount() {
 
 function showButtons() {
   const isFailed = hasFailed();
-  const isReady = !isSaving && queue.length > 0 && (clock.isReady || isFailed);
+  isSeen ||= clock.isReady;
+  const isReady = !isSaving && queue.length > 0 && (isSeen || isFailed);
   $("yes").disabled = !isReady || isFailed;
   $("no").disabled = $("skip").disabled = !isReady;
   $("back").disabled = isSaving || given.length === 0;
