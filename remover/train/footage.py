@@ -271,8 +271,8 @@ def _lowered(mask: npt.NDArray[np.generic], most: int) -> Mask:
     height, width = levels.shape
     if height > most:
         size = max(1, round(width * most / height)), most
-        levels = cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(levels > 127)
+        return np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA) > 127)
+    return levels > 127
 
 
 def eight_bits(picture: RGB) -> npt.NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from remover.train.footage import MaskFolder, bucket, fitted
 from remover.train.pools import pool_of
 from remover.train.settings import Data
 from remover.types import Size
+from remover.video import Reader
 
 DATA = Data(source="files", frames=9, sizes=((32, 48), (64, 96)), held_out=0)
 
@@ -130,6 +131,30 @@ def test_a_container_that_claims_too_much_is_read_all_the_same(tmp_path):
     (tmp_path / "clip.mkv").write_bytes(content[: len(content) * 2 // 3])
     shapes = {source(data_of(tmp_path), seed).clip(0).frames.shape for seed in range(6)}
     assert shapes == {(9, 64, 96, 3)} or shapes == {(9, 32, 48, 3), (9, 64, 96, 3)}
+
+
+def test_only_the_pictures_that_are_taken_are_read(tmp_path):
+    pictures, _ = moving(40)
+    write_pictures(tmp_path / "long", pictures)
+    clip = source(data_of(tmp_path), 1).clip(0)
+    first = (int(clip.frames[0, 0, 0, 0]) - 20) // 4
+    for number in (*range(1, first), *range(first + 9, 40)):  # the first tells what they are
+        (tmp_path / "long" / f"{number:05d}.png").write_bytes(b"torn")
+    assert np.array_equal(source(data_of(tmp_path), 1).clip(0).frames, clip.frames)
+
+
+def test_no_more_of_a_video_is_decoded_than_is_taken(folder, monkeypatch):
+    decoded = []
+    scan = Reader.scan
+
+    def counting(self):
+        for frame in scan(self):
+            decoded.append(frame.index)
+            yield frame
+
+    monkeypatch.setattr(Reader, "scan", counting)
+    clip = source(data_of(folder), 0).clip(1)
+    assert max(decoded) == (int(clip.frames[-1, 0, 0, 0]) - 20) // 4
 
 
 def test_cuts_are_avoided(tmp_path):
