@@ -179,6 +179,9 @@ def test_held_out_clips_can_be_named(folder, tmp_path):
     with pytest.raises(InputError, match="`twoo`, which is not there") as caught:
         source(data_of(tmp_path), 0)
     assert caught.value.hint == "did you mean `two`?"
+    (tmp_path / "held-out.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not text in UTF-8"):
+        source(data_of(tmp_path), 0)
     assert len(source(data_of(folder, held_out=1), 0).held_out) == 1
 
 
