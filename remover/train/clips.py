@@ -114,5 +114,8 @@ def chosen(count: int, wanted: int) -> frozenset[int]:
 
 
 def own_generator(*numbers: int) -> np.random.Generator:
-    """A source of randomness that belongs to these numbers, each at least 0."""
-    return np.random.default_rng(numbers)
+    """A source of randomness that belongs to these numbers, each at least 0.
+
+    How many there are counts too; NumPy alone takes (1, 2) and (1, 2, 0) for the same.
+    """
+    return np.random.default_rng((len(numbers), *numbers))

@@ -30,6 +30,9 @@ from remover.train.shards import ShardWriter
 
 MEGABYTE = 1 << 20
 
+RECIPE = 1
+"""Raised when the same settings make other samples than before."""
+
 _ORDER, _MASKS = 1, 2
 """Tell the draws of an encoding apart."""
 
@@ -162,6 +165,7 @@ def training_clips(clips: Source, seed: int) -> list[int]:
 def about_of(settings: Settings, clips: Source, vae: AnyVae, *, is_stage2: bool) -> dict[str, Any]:
     """What decides the latents; latents with another one are others."""
     return {
+        "recipe": RECIPE,
         "stage": 2 if is_stage2 else 1,
         "seed": settings.seed,
         "clips": len(clips),

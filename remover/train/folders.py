@@ -110,7 +110,13 @@ def held_out_of(folder: Path, names: tuple[str, ...], wanted: int) -> frozenset[
     if not path.is_file():
         return chosen(len(names), wanted)
     places = {name: place for place, name in enumerate(names)}
-    listed = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        listed = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise InputError(
+            f"`{path}` cannot be read: {reason}", hint="write the names of clips, one a line"
+        ) from None
     for name in listed:
         if name and name not in places:
             near = nearest(name, names)

@@ -198,7 +198,7 @@ def _own(entry: Entry, info: VideoInfo, start: int, data: Data, size: Size) -> M
     """
     stop = start + (data.frames - 1) * data.stride + 1
     found = []
-    for mask in islice(own_masks(entry, info), start, stop, data.stride):
+    for mask in islice(own_masks(entry, info, start), 0, stop - start, data.stride):
         levels = turn(mask.astype(np.uint8) * np.uint8(255), info.orientation)
         found.append(fitted(levels, shown_size(info), size) > 0)
     if len(found) < data.frames:
@@ -206,8 +206,8 @@ def _own(entry: Entry, info: VideoInfo, start: int, data: Data, size: Size) -> M
     return np.stack(found)
 
 
-def own_masks(entry: Entry, info: VideoInfo) -> Iterator[Mask]:
-    """The masks of a clip that has some, each (H, W) of the coded size.
+def own_masks(entry: Entry, info: VideoInfo, start: int = 0) -> Iterator[Mask]:
+    """The masks of a clip that has some, from ``start`` on, each (H, W) of the coded size.
 
     Raises:
         InputError: One cannot be read.
@@ -215,10 +215,10 @@ def own_masks(entry: Entry, info: VideoInfo) -> Iterator[Mask]:
     """
     assert entry.masks is not None
     if entry.masks.is_dir():
-        for picture in mask_pictures(entry.masks):
+        for picture in mask_pictures(entry.masks)[start:]:
             yield read_mask_image(picture, info)
         return
-    for gray in read_gray(entry.masks):
+    for gray in islice(read_gray(entry.masks), start, None):
         try:
             yield to_coded_mask(gray > 127, info)
         except ValueError:
@@ -253,12 +253,11 @@ def mask_alone(path: Path, data: Data, seed: int, number: int) -> Masks:
         info = look_at(path)
         rng = own_generator(seed, _POOL, number)
         start = int(rng.integers(max(0, info.num_frames_hint - span) + 1))
-        found = []
-        for frame_number, frame in _frames(info, start, span):
-            if frame_number < start or (frame_number - start) % data.stride:
-                continue
-            levels = eight_bits(pixels.shown(frame.planes, info.layout, info.colour)).max(axis=2)
-            found.append(_lowered(turn(levels, info.orientation), most) > 127)
+        masks = own_masks(Entry(path.name, path, path), info, start)
+        found = [
+            _lowered(turn(mask, info.orientation), most)
+            for mask in islice(masks, 0, span, data.stride)
+        ]
     except InputError as error:
         raise UnusableClip(path.name, error.message) from error
     if not found:
@@ -266,12 +265,14 @@ def mask_alone(path: Path, data: Data, seed: int, number: int) -> Masks:
     return np.stack(found)
 
 
-def _lowered(levels: npt.NDArray[np.generic], most: int) -> npt.NDArray[np.uint8]:
+def _lowered(mask: npt.NDArray[np.generic], most: int) -> Mask:
+    """A mask (H, W), brought to a height of ``most`` if it is higher."""
+    levels = np.ascontiguousarray(mask).astype(np.uint8) * np.uint8(255)
     height, width = levels.shape
-    if height <= most:
-        return np.asarray(levels, np.uint8)
-    size = max(1, round(width * most / height)), most
-    return np.asarray(cv2.resize(np.ascontiguousarray(levels), size, interpolation=cv2.INTER_AREA))
+    if height > most:
+        size = max(1, round(width * most / height)), most
+        return np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA) > 127)
+    return levels > 127
 
 
 def eight_bits(picture: RGB) -> npt.NDArray[np.uint8]:

@@ -79,7 +79,10 @@ class Photos:
         def piece(rng: np.random.Generator, size: Size) -> Picture:
             if rng.random() < TEXTURED:
                 return texture(rng, size)
-            return part_of(rng, self._any(rng, group), size)
+            try:
+                return part_of(rng, self._any(rng, group), size)
+            except UnusableClip:  # it is named where it is the ground
+                return texture(rng, size)
 
         video = before(rng, background, plan, piece)
         return Clip(f"photos-{index:05d}-{path.stem}", video, self.own(index), background)

@@ -104,7 +104,7 @@ class Place:
             InputError: It is missing or cannot be read.
         """
         try:
-            return bytes(self.system.cat_file(self.path_of(name), start, stop))
+            return bytes(self.system.cat_file(self.path_of(name), start=start, end=stop))
         except FileNotFoundError:
             raise InputError(
                 f"`{self.name_of(name)}` does not exist",

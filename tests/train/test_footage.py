@@ -15,6 +15,7 @@ from remover.train.footage import MaskFolder, bucket, fitted
 from remover.train.pools import pool_of
 from remover.train.settings import Data
 from remover.types import Size
+from remover.video import Reader
 
 DATA = Data(source="files", frames=9, sizes=((32, 48), (64, 96)), held_out=0)
 
@@ -132,6 +133,30 @@ def test_a_container_that_claims_too_much_is_read_all_the_same(tmp_path):
     assert shapes == {(9, 64, 96, 3)} or shapes == {(9, 32, 48, 3), (9, 64, 96, 3)}
 
 
+def test_only_the_pictures_that_are_taken_are_read(tmp_path):
+    pictures, _ = moving(40)
+    write_pictures(tmp_path / "long", pictures)
+    clip = source(data_of(tmp_path), 1).clip(0)
+    first = (int(clip.frames[0, 0, 0, 0]) - 20) // 4
+    for number in (*range(1, first), *range(first + 9, 40)):  # the first tells what they are
+        (tmp_path / "long" / f"{number:05d}.png").write_bytes(b"torn")
+    assert np.array_equal(source(data_of(tmp_path), 1).clip(0).frames, clip.frames)
+
+
+def test_no_more_of_a_video_is_decoded_than_is_taken(folder, monkeypatch):
+    decoded = []
+    scan = Reader.scan
+
+    def counting(self):
+        for frame in scan(self):
+            decoded.append(frame.index)
+            yield frame
+
+    monkeypatch.setattr(Reader, "scan", counting)
+    clip = source(data_of(folder), 0).clip(1)
+    assert max(decoded) == (int(clip.frames[-1, 0, 0, 0]) - 20) // 4
+
+
 def test_cuts_are_avoided(tmp_path):
     rng = np.random.default_rng(0)
     scenes = [cv2.resize(rng.integers(0, 256, (6, 9, 3), np.uint8), (96, 64)) for _ in range(2)]
@@ -154,6 +179,9 @@ def test_held_out_clips_can_be_named(folder, tmp_path):
     with pytest.raises(InputError, match="`twoo`, which is not there") as caught:
         source(data_of(tmp_path), 0)
     assert caught.value.hint == "did you mean `two`?"
+    (tmp_path / "held-out.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not text in UTF-8"):
+        source(data_of(tmp_path), 0)
     assert len(source(data_of(folder, held_out=1), 0).held_out) == 1
 
 

@@ -69,6 +69,20 @@ def test_photographs_to_hold_out_can_be_named(data, tmp_path):
     assert [clips.paths[i].stem for i in clips.training_photos] == ["30", "150"]
 
 
+def test_a_damaged_photograph_spoils_its_own_clips_alone(data, tmp_path):
+    for level in LEVELS:
+        cv2.imwrite(str(tmp_path / f"{level}.png"), np.full((90, 120, 3), level, np.uint8))
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    clips = source(replace(data, folder=str(tmp_path), held_out=0, clips=10), 0)
+    spoilt = []
+    for index in range(10):
+        try:
+            clips.clip(index)
+        except UnusableClip as error:
+            spoilt.append(error.name)
+    assert spoilt == ["broken.png"] * 2  # of five photographs, each the ground of two clips
+
+
 def test_what_cannot_be_read_says_why(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
     (tmp_path / "empty.png").touch()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remover.train.clips import chosen, source
+from remover.train.clips import chosen, own_generator, source
 from remover.train.procedural import Procedural
 from remover.train.scenes import SEEN_SHARE, outline, seen_share
 from remover.train.settings import Data
@@ -44,6 +44,12 @@ def test_a_clip_depends_on_the_seed_and_its_number_alone():
     assert np.array_equal(one.clip(5).own, two.own(5))
     assert not np.array_equal(one.clip(5).frames, Procedural(DATA, 8).clip(5).frames)
     assert not np.array_equal(one.clip(5).frames, one.clip(7).frames)
+
+
+def test_draws_of_different_things_are_not_the_same():
+    numbers = [(1,), (1, 0), (1, 0, 0), (1, 0, 0, 0), (0, 1), (1, 1)]
+    assert len({own_generator(*each).random() for each in numbers}) == len(numbers)
+    assert own_generator(1, 2).random() == own_generator(1, 2).random()
 
 
 def test_clips_move():

@@ -211,6 +211,14 @@ def test_what_was_committed_is_taken_up(tmp_path, make_sample):
         assert (place / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+def test_what_a_killed_run_left_is_written_over(tmp_path, make_sample):
+    (tmp_path / ".shard-00000.tar.part").write_bytes(b"half a shard")
+    (tmp_path / "shard-00000.tar").write_bytes(b"one that nobody remembers")
+    written(tmp_path, [make_sample(0)])
+    assert {path.name for path in tmp_path.iterdir()} == {INDEX, "shard-00000.tar"}
+    assert len(list(Latents.read(tmp_path).samples())) == 1
+
+
 def test_latents_of_something_else_are_not_mixed_in(tmp_path, make_sample):
     with pytest.raises(KeyboardInterrupt):
         stopped(tmp_path, [make_sample(0)], shard_bytes=1, about={"data": {"frames": 9}})
