@@ -17,7 +17,7 @@ from remover.cli.info import info
 from remover.cli.mask import HELP as MASK_HELP
 from remover.cli.mask import mask
 from remover.cli.signals import stoppable
-from remover.cli.train import train
+from remover.cli.train_steps import train
 from remover.cli.weights import weights
 from remover.config import is_completing
 from remover.errors import (

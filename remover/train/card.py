@@ -28,6 +28,8 @@ _LICENCES = {
 }
 """By origin: the word that model pages use, and a sentence."""
 
+_COMMAND = "remover clean VIDEO --mask MASK --painter small --weights DIR"
+
 _VAES = {
     "wan": "The autoencoder in `vae/` is Wan 2.1's (Apache License 2.0).",
     "tiny": "The autoencoder in `vae/` was trained for this, on the same material.",
@@ -81,13 +83,7 @@ class Card:
             f"# {settings.name}",
             "",
             "Weights that remove objects from videos, in the layout of MiniMax-Remover. Use them:",
-            *(
-                "",
-                "```sh",
-                "remover clean VIDEO --mask MASK --painter small --weights DIR",
-                "```",
-                "",
-            ),
+            *("", "```sh", _COMMAND, "```", ""),
             "| | |",
             "| --- | --- |",
             f"| made by | remover {__version__}, `remover train`, stage {self.stage} |",
