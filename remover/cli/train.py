@@ -117,6 +117,7 @@ def begin(ctx: typer.Context, given: dict[str, Any]) -> tuple[Console, str]:
 
 
 def loaded(config: str, change: list[str] | None) -> "Settings":
+    """The settings of a file or preset, with what ``--set`` changes."""
     from remover.train import presets
 
     return presets.load(config, change or ())

@@ -9,14 +9,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from remover.errors import TrainingError
+from remover.errors import TrainingError, UsageError
 from remover.progress import Progress
 from remover.train import checkpoints, presets
 from remover.train.clock import Clock
 from remover.train.latents import Latents
 from remover.train.learner import Learner
 from remover.train.logs import Log
-from remover.train.parallel import agreed, wait
+from remover.train.parallel import World, agreed, share, wait
 from remover.train.runs import Run
 from remover.train.samples import Sample
 from remover.train.shards import batches
@@ -75,9 +75,9 @@ def train(
     clock = Clock()
     with requests() as stop:
         try:
-            for batch in _batches(run, material, first, clock):
+            for batch in _batches(run, material, first, here, clock):
                 values = _step(run, learner, batch)
-                clock.count(len(batch.plain) + len(batch.curated), values["loss"])
+                clock.count(stage.batch, values["loss"])
                 is_stopped = agreed(bool(stop), here)
                 values |= _after(run, learner, material, batch.step + 1, look, saves=is_stopped)
                 if log is not None:
@@ -100,14 +100,26 @@ def _resume(run: Run, learner: Learner) -> int:
     return there[-1].step
 
 
-def _batches(run: Run, material: Material, first: int, clock: "Clock") -> Iterator[Batch]:
-    """The batches of the steps that are left."""
+def _batches(
+    run: Run, material: Material, first: int, here: World, clock: Clock
+) -> Iterator[Batch]:
+    """This process's samples of the steps that are left.
+
+    Raises:
+        UsageError: There are more processes than samples.
+    """
     settings, is_stage2 = run.settings, run.stage == 2
     stage = settings.stage2 if is_stage2 else settings.stage1
     count = curated_count(settings) if is_stage2 else 0
-    plain = _read(material.plain, stage.batch - count, settings.seed, first, stage.steps)
-    seed = settings.seed + CURATED_SEED
-    curated = _read(material.curated, count, seed, first, stage.steps)
+    fewest = min(n for n in (stage.batch - count, count) if n)
+    if fewest < here.size:
+        raise UsageError(
+            f"a step has {fewest} samples of a kind, and there are {here.size} processes",
+            hint=f"raise `stage{run.stage}.batch`, or start fewer",
+        )
+    span = (first, stage.steps, share(here))
+    plain = _read(material.plain, stage.batch - count, settings.seed, *span)
+    curated = _read(material.curated, count, settings.seed + CURATED_SEED, *span)
     with closing(plain), closing(curated):
         for step in range(first, stage.steps):
             with clock.waits():
@@ -116,14 +128,16 @@ def _batches(run: Run, material: Material, first: int, clock: "Clock") -> Iterat
 
 
 def _read(
-    latents: Latents | None, size: int, seed: int, first: int, stop: int
+    latents: Latents | None, size: int, seed: int, first: int, stop: int, part: slice
 ) -> Generator[list[Sample], None, None]:
     """The samples of each step; none where none are asked for."""
     if latents is None or not size:
         for _ in range(first, stop):
             yield []
         return
-    with closing(batches(latents, size=size, seed=seed, first=first, stop=stop)) as source:
+    with closing(
+        batches(latents, size=size, seed=seed, first=first, stop=stop, part=part)
+    ) as source:
         yield from source
 
 

@@ -87,25 +87,32 @@ def sharded(network: nn.Module, blocks: Sequence[nn.Module], here: World, *, is_
     fully_shard(network, mesh=mesh, mp_policy=MixedPrecisionPolicy(cast_forward_inputs=False))
 
 
-def dealt(items: Sequence[_Item], here: World, micro: int) -> list[list[tuple[_Item, float]]]:
-    """This process's share of ``items`` in equal parts, each item with its weight.
+def share(here: World) -> slice:
+    """The places in a list of all processes that this one takes."""
+    return slice(here.rank, None, here.size)
+
+
+def dealt(
+    own: Sequence[_Item], count: int, here: World, micro: int
+) -> list[list[tuple[_Item, float]]]:
+    """This process's items in equal parts, each item with its weight.
 
     Every process gets as many parts, all of one length; where items run out, the last one is
     repeated with weight 0.
 
     Args:
-        items: Of all processes.
-        here: Which share.
+        own: This process's ``share``, at least one of them unless there are none at all.
+        count: Items of all processes.
+        here: The processes.
         micro: Most items of a part.
     """
-    if not items:
+    if not count:
         return []
-    each = -(-len(items) // here.size)
+    each = -(-count // here.size)
     size = min(micro, each)
-    padded = -(-each // size) * size * here.size
-    whole = [(item, 1.0) for item in items] + [(items[-1], 0.0)] * (padded - len(items))
-    own = whole[here.rank :: here.size]
-    return [own[start : start + size] for start in range(0, len(own), size)]
+    padded = -(-each // size) * size
+    whole = [(item, 1.0) for item in own] + [(own[-1], 0.0)] * (padded - len(own))
+    return [whole[start : start + size] for start in range(0, padded, size)]
 
 
 def total(value: Tensor, here: World) -> Tensor:

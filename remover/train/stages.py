@@ -13,7 +13,7 @@ from remover.models.dit import Contrast
 from remover.train.draws import Draws, draw
 from remover.train.learner import Learner
 from remover.train.objectives import flow_matching, minimax
-from remover.train.parallel import dealt, total
+from remover.train.parallel import dealt, share, total
 from remover.train.samples import Sample
 from remover.train.settings import Settings
 
@@ -23,7 +23,7 @@ HELD_SEED = 0x5EED
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The samples of one step, over all processes."""
+    """This process's samples of one step."""
 
     step: int
     plain: Sequence[Sample]
@@ -50,18 +50,19 @@ def accumulate(learner: Learner, batch: Batch, settings: Settings, *, is_stage2:
         The mean over the samples of all processes.
     """
     here, micro = learner.here, learner.stage.micro_batch
-    number = batch.step * learner.stage.batch
-    count = len(batch.plain) + len(batch.curated)
-    drawn = [(sample, number + i) for i, sample in enumerate(batch.plain)]
-    picked = [(s, number + len(drawn) + i) for i, s in enumerate(batch.curated)]
+    whole, begin = learner.stage.batch, batch.step * learner.stage.batch
+    picked = curated_count(settings) if is_stage2 else 0
+    kinds = ((batch.plain, whole - picked, 0), (batch.curated, picked, whole - picked))
     found = torch.zeros((), device=here.device)
-    for items, is_curated in ((drawn, False), (picked, True)):
-        for part in dealt(items, here, micro):
+    for samples, count, offset in kinds:
+        numbers = range(begin + offset, begin + offset + count)[share(here)]
+        for part in dealt(list(zip(samples, numbers, strict=True)), count, here, micro):
+            is_curated = offset > 0
             stack = Stack.of(part, learner, settings)
             error = (
                 stack.minimax(settings) if is_curated else stack.flow(has_contrast=not is_stage2)
             )
-            loss = (error * stack.weight).sum() / count
+            loss = (error * stack.weight).sum() / whole
             (loss * here.size).backward()  # type: ignore[no-untyped-call]
             found += loss.detach()
     return float(total(found, here))
@@ -159,8 +160,10 @@ def held_out_error(
     if not kept:
         return float("nan")
     found = torch.zeros((), device=learner.here.device)
-    for part in dealt(kept, learner.here, learner.stage.micro_batch):
+    own = kept[share(learner.here)] or kept[:1]
+    weight = float(len(kept) > learner.here.rank)
+    for part in dealt(own, len(kept), learner.here, learner.stage.micro_batch):
         stack = Stack.of(part, learner, settings, seed=HELD_SEED)
         error = stack.flow(has_contrast=not is_stage2, averaged=True)
-        found += (error * stack.weight).sum()
+        found += weight * (error * stack.weight).sum()
     return float(total(found, learner.here)) / len(kept)
