@@ -71,6 +71,7 @@ DOORS = {
     "fsspec": "train",
     "tensorboard": "train",
     "peft": "train",
+    "matplotlib": "train",
     "starlette": "web",
     "uvicorn": "web",
     "urllib": "download",

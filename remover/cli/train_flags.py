@@ -77,6 +77,15 @@ RunFolder = Annotated[Path | None, _option("--output", "RUN", "The run's folder.
 Latents = Annotated[str, _option("--output", "DIR", "Where the shards go.", OUTPUT, "-o")]
 SamplesOut = Annotated[Path, _option("--output", "DIR", "Where the results go.", OUTPUT, "-o")]
 Checkpoint = Annotated[Path, _option("--output", "DIR", "The checkpoint's folder.", OUTPUT, "-o")]
+AblationFolder = Annotated[
+    Path, _option("--output", "DIR", "Where runs and results go.", OUTPUT, "-o")
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds", min=1, max=8, metavar="NUMBER", help="Runs of each arm.", rich_help_panel=INPUT
+    ),
+]
 ExportDtype = Annotated[
     str, _option("--dtype", "|".join(EXPORT_DTYPES), "What weights are written in.", OUTPUT)
 ]

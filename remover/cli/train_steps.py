@@ -51,6 +51,16 @@ Examples:
   remover train export two/checkpoints/step-00000100 -o checkpoint --dtype fp16
 """
 
+ABLATION_HELP = """Test the paper's claim at small scale: does bad noise keep objects away?
+
+Trains three arms from one stage 1: plain data, curated results with random
+noise, curated results with bad noise. Prints how often objects came back, and
+goes on where it was stopped.
+
+Examples:
+  remover train ablation --config ablation -o ablation
+"""
+
 CHECK_HELP = """Look through a folder of clips and masks, and say what can be used."""
 
 
@@ -224,6 +234,39 @@ def export(
     console.done(f"wrote {output}")
     if console.display.json:
         console.data_json({"schema": SCHEMA, "checkpoint": str(output)})
+
+
+@train.command("ablation", cls=Verb, help=ABLATION_HELP)
+def ablation(
+    ctx: typer.Context,
+    config: flag.TrainConfig,
+    output: flag.AblationFolder,
+    seeds: flag.Seeds = 3,
+    change: flag.Changes = None,
+    device: Device = None,
+    json: Json = None,
+    quiet: Quiet = None,
+    verbose: Verbose = 0,
+    progress: Progress = None,
+    color: Color = None,
+) -> None:
+    """Train the arms, print the table."""
+    console, where = begin(ctx, locals())
+    settings = loaded(config, change)
+    with running(console):
+        from remover.device import resolve
+        from remover.train import ablation as study
+        from remover.train.plots import draw
+
+        numbers = range(settings.seed, settings.seed + seeds)
+        place = resolve(where, prefer_gpu=True)
+        found = study.ablation(settings, numbers, output, place, console)
+        draw(output / "curves.png", study.picture(found))
+    console.done(f"wrote {output / 'curves.png'}")
+    if console.display.json:
+        console.data_json({"schema": SCHEMA, "results": study.to_json(found)})
+    else:
+        console.data(study.table(found))
 
 
 @train.command("check", cls=Verb, help=CHECK_HELP)

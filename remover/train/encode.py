@@ -63,7 +63,7 @@ def encode(
     progress = progress or Silent()
     data = settings.data
     clips = source(data, settings.seed) if clips is None else clips
-    about = about_of(settings, clips, vae, is_stage2=is_stage2)
+    about = about_of(settings, len(clips), vae, is_stage2=is_stage2)
     found = _finished(target, about)
     if found is not None:
         progress.note(f"`{target}` holds these latents already")
@@ -162,13 +162,13 @@ def training_clips(clips: Source, seed: int) -> list[int]:
     return [index for index in order if index not in clips.held_out]
 
 
-def about_of(settings: Settings, clips: Source, vae: AnyVae, *, is_stage2: bool) -> dict[str, Any]:
+def about_of(settings: Settings, count: int, vae: AnyVae, *, is_stage2: bool) -> dict[str, Any]:
     """What decides the latents; latents with another one are others."""
     return {
         "recipe": RECIPE,
         "stage": 2 if is_stage2 else 1,
         "seed": settings.seed,
-        "clips": len(clips),
+        "clips": count,
         "data": plain(settings)["data"],
         "vae": digest_of(vae),
         "z_dim": vae.config.z_dim,

@@ -20,9 +20,10 @@ from remover.metrics import luma, psnr, ssim
 from remover.progress import Progress
 from remover.train.clips import Clip, Masks, Source, UnusableClip, Video
 from remover.train.draws import generator
-from remover.train.encode import hole_latents
+from remover.train.encode import clean_latents, hole_latents
 from remover.train.masks import grown
 from remover.train.networks import Learnt
+from remover.train.objectives import bad_noise, towards_object
 from remover.train.results import success
 from remover.train.solve import pictures, solved
 
@@ -109,6 +110,7 @@ def evaluate(
     *,
     steps: int,
     guidance: float | None,
+    bad: float = 0.0,
 ) -> Evaluation:
     """Remove the own object of every held-out clip, and measure.
 
@@ -118,6 +120,8 @@ def evaluate(
         progress: Told of each clip.
         steps: Of the solver.
         guidance: For networks with contrast tokens.
+        bad: How much of the noise leads to the object, as the network itself sees it (paper,
+            figure 8); for networks without contrast tokens.
 
     Raises:
         InputError: No held-out clip has a mask of its own.
@@ -127,7 +131,7 @@ def evaluate(
     rows = []
     for index in numbers:
         try:
-            rows.append(_row(run, clips.clip(index), index, steps, guidance))
+            rows.append(_row(run, clips.clip(index), index, steps, guidance, bad))
         except UnusableClip as error:
             progress.warn(f"skipped `{error.name}`: {error.reason}")
         progress.advance()
@@ -139,17 +143,15 @@ def evaluate(
     return Evaluation(tuple(rows), steps)
 
 
-def _row(run: Learnt, clip: Clip, index: int, steps: int, guidance: float | None) -> Row:
+def _row(
+    run: Learnt, clip: Clip, index: int, steps: int, guidance: float | None, bad: float
+) -> Row:
     assert clip.own is not None
     hole = grown(clip.own, run.settings.data.dilate[1])
     masked, mask = hole_latents(run.vae, clip.frames, hole)
-    latents = solved(
-        run.ask,
-        torch.cat([masked, mask])[None].to(run.device),
-        torch.randn(masked.shape, generator=generator(SEED, index))[None].to(run.device),
-        steps=steps,
-        guidance=guidance,
-    )
+    known = torch.cat([masked, mask])[None].to(run.device)
+    noise = _noise(run, clip, known, index, bad)
+    latents = solved(run.ask, known, noise, steps=steps, guidance=guidance)
     result = pictures(run.vae, latents)[0]
     outside = list(_outside(result, clip.frames, hole))
     is_known = clip.background is not None and clip.own.any()
@@ -162,6 +164,17 @@ def _row(run: Learnt, clip: Clip, index: int, steps: int, guidance: float | None
         if clip.background is not None
         else None,
     )
+
+
+def _noise(run: Learnt, clip: Clip, known: torch.Tensor, index: int, bad: float) -> torch.Tensor:
+    """Where sampling begins, (1, Z, t, h, w)."""
+    shape = (2, 1, known.shape[1] // 2, *known.shape[2:])
+    noise, fresh = torch.randn(shape, generator=generator(SEED, index)).to(run.device).unbind()
+    if not bad:
+        return noise
+    original = clean_latents(run.vae, clip.frames)[None].to(run.device)
+    gradient = towards_object(run.ask(None), original, known, noise)
+    return bad_noise(noise, gradient, fresh, torch.tensor([bad], device=run.device))
 
 
 def _outside(result: Video, original: Video, hole: Masks) -> Iterator[tuple[float, float]]:

@@ -185,7 +185,7 @@ def _after(
 
 
 def _write(
-    log: Log, run: Run, step: int, values: dict[str, float], clock: "Clock", progress: Progress
+    log: Log, run: Run, step: int, values: dict[str, float], clock: Clock, progress: Progress
 ) -> None:
     """Write a step down, and tell of it."""
     log.step(step, values)

@@ -13,12 +13,12 @@ from remover.models.tiny import TinyVae
 from remover.progress import Progress
 from remover.train.autoencoder import fit
 from remover.train.clips import Clip, Masks, Source, source
-from remover.train.encode import digest_of, encode, training_clips
-from remover.train.latents import Latents, is_finished
+from remover.train.encode import about_of, encode, training_clips
+from remover.train.latents import Latents, check_about, is_finished
 from remover.train.parallel import World
 from remover.train.samples import Sample
 from remover.train.settings import Settings
-from remover.train.vaes import autoencoder
+from remover.train.vaes import autoencoder, none_fits
 
 HELD, VAE = "held", "vae"
 
@@ -97,9 +97,12 @@ def encoded(
             hint="encode once before: remover train encode --config FILE -o LATENTS, then pass "
             "`--latents LATENTS`",
         )
-    clips = source(settings.data, settings.seed)
     folder = Path(place) / VAE
     there = folder if folder.is_dir() else other
+    if is_finished(place) and is_finished(f"{place}/{HELD}"):
+        vae = autoencoder(settings.autoencoder, vae_folder, here.device, none_fits, there)
+        return _taken(settings, place, vae, is_stage2=is_stage2)
+    clips = source(settings.data, settings.seed)
 
     def learnt() -> TinyVae:
         training = training_clips(clips, settings.seed)
@@ -111,6 +114,31 @@ def encoded(
     return Encoded(plain, held, vae)
 
 
+def _taken(settings: Settings, place: str, vae: AnyVae, *, is_stage2: bool) -> Encoded:
+    """What was encoded before; the clips themselves need not be there any more.
+
+    Raises:
+        OutputError: It was for other settings.
+        InputError: It is damaged.
+    """
+    found = []
+    for url, asked, is_plain in (
+        (place, settings, is_stage2),
+        (f"{place}/{HELD}", _once(settings), True),
+    ):
+        latents = Latents.read(url)
+        about = about_of(asked, int(latents.about.get("clips", 0)), vae, is_stage2=is_plain)
+        check_about(url, latents.about, about)
+        latents.check_whole()
+        found.append(latents)
+    return Encoded(found[0], tuple(found[1].samples()), vae)
+
+
+def _once(settings: Settings) -> Settings:
+    """For clips that are held out: each has one unrelated mask."""
+    return replace(settings, data=replace(settings.data, repeats=1, own=0.0))
+
+
 def _held(
     settings: Settings, place: str, vae: AnyVae, progress: Progress, clips: Source
 ) -> tuple[Sample, ...]:
@@ -118,19 +146,7 @@ def _held(
     kept = HeldOut(clips)
     if not len(kept):
         return ()
-    once = replace(settings, data=replace(settings.data, repeats=1, own=0.0))
-    latents = encode(once, f"{place}/{HELD}", vae, is_stage2=True, progress=progress, clips=kept)
+    place = f"{place}/{HELD}"
+    once = _once(settings)
+    latents = encode(once, place, vae, is_stage2=True, progress=progress, clips=kept)
     return tuple(latents.samples())
-
-
-def check_vae(latents: Latents, vae: AnyVae) -> None:
-    """Refuse latents that another autoencoder has made.
-
-    Raises:
-        UsageError: They are.
-    """
-    if latents.about.get("vae") != digest_of(vae):
-        raise UsageError(
-            f"`{latents.url}` was encoded by another autoencoder",
-            hint="sample and train with the runs and latents that belong together",
-        )

@@ -53,6 +53,7 @@ FLAGS = {
     "train curate": TRAIN | {"--browser", "--no-browser", "--port"},
     "train evaluate": TRAIN | {"--device", "--set", "--steps"},
     "train export": TRAIN | {"--dtype", "--no-overwrite", "--output", "--overwrite", "-o", "-y"},
+    "train ablation": TRAIN | {"--config", "--device", "--output", "--seeds", "--set", "-o"},
     "train check": TRAIN | {"--config", "--set"},
     "weights": {"--help", "-h"},
     **dict.fromkeys(("weights list", "weights verify", "weights path", "weights add"), DISPLAY),
