@@ -16,7 +16,7 @@ from remover.fill.confidence import confidence, texture_of
 from remover.fill.flow import Field, grid, sampled
 from remover.fill.frames import Float, Frame, disk, largest, mean_level
 from remover.fill.seam import Known
-from remover.fill.trace import at_size, look, shows, trace
+from remover.fill.trace import look, shows, trace, within
 from remover.types import Rect
 
 LADDER = (1, 2, 3, 4, 6, 9, 14, 22, 32)
@@ -197,8 +197,7 @@ def agreement(before: Side, after: Side) -> Known:
 def hidden_at(step: Field, rect: Rect, scale: tuple[float, float]) -> Known:
     """Where (h, w) of a frame's rectangle something is hidden, as a field at its own size tells."""
     assert step.hidden is not None
-    places = at_size(grid(rect), np.array(scale, np.float32))
-    inner = places - np.array([step.rect.left, step.rect.top], np.float32)
+    inner = within(grid(rect), scale, step.rect)
     return np.asarray(sampled(step.hidden.astype(np.uint8), inner, cv2.INTER_NEAREST, 0) > 0)
 
 
