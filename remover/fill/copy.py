@@ -14,7 +14,7 @@ import numpy as np
 from remover.fill.align import Camera, visible, warp
 from remover.fill.confidence import confidence, texture_of
 from remover.fill.flow import Field, grid, sampled
-from remover.fill.frames import Float, Frame, disk, largest, mean_level
+from remover.fill.frames import Float, Frame, disk, largest, mean_level, thrice
 from remover.fill.seam import Known
 from remover.fill.trace import look, shows, trace, within
 from remover.types import Rect
@@ -76,7 +76,7 @@ class Side:
         """Take one more candidate in."""
         weight = seen / (distance * (1 + (error / np.float32(ERROR_SCALE)) ** 2))
         weight = weight.astype(np.float32, copy=False)
-        self.colour += levels * weight[..., None]
+        self.colour += levels * thrice(weight)
         self.square += weight * mean_level(levels) ** 2
         self.weight += weight
         self.error += weight * error
@@ -87,7 +87,7 @@ class Side:
     @property
     def levels(self) -> Float:
         """(h, w, 3): weighted mean of the candidates."""
-        return np.asarray(self.colour / np.maximum(self.weight, 1e-12)[..., None], np.float32)
+        return np.asarray(self.colour / thrice(np.maximum(self.weight, 1e-12)), np.float32)
 
     def weigh(self, where: Known, factor: float) -> None:
         """Let the candidates count for more or less in some pixels (h, w); 0 forgets them."""
@@ -310,7 +310,7 @@ def join(rect: Rect, before: Side, after: Side) -> Copied:
     excess = np.maximum(cv2.blur(gap, (15, 15)) - np.float32(AGREE), 0)
     sharpness = 1 + excess / np.float32(AGREE)
     up, down = share**sharpness, (1 - share) ** sharpness
-    share = np.where(both, up / np.maximum(up + down, 1e-12), share)[..., None]
+    share = thrice(np.where(both, up / np.maximum(up + down, 1e-12), share))
     rgb = (first * share + second * (1 - share)).astype(np.float32)
     mean = mean_level(before.colour + after.colour) / safe
     spread = np.sqrt(np.maximum((before.square + after.square) / safe - mean**2, 0))
