@@ -33,6 +33,7 @@ from remover.metrics import psnr
 from remover.preview import write_png
 from remover.progress import Silent
 from remover.segment import features
+from remover.segment.lite import MULTIPLE
 from remover.types import Mask, Rect, Shot, Size, Window
 
 GROW = 2
@@ -211,7 +212,7 @@ def feature_distance(made: Picture, truth: Picture, hole: Mask) -> float:
     found = bounds(hole)
     assert found is not None
     rect = found.grown(AROUND, Size(*hole.shape))
-    more = [(0, -side % features.MULTIPLE) for side in rect.size]
+    more = [(0, -side % MULTIPLE) for side in rect.size]
     share = np.pad(hole[rect.slices].astype(np.float32), more, mode="edge")
     total = 0.0
     with features.one_thread(), torch.inference_mode():

@@ -3,9 +3,8 @@
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from remover.segment import features
+from remover.segment.lite import EMPTY, MULTIPLE, deep
 from remover.types import Mask
 
 LARGEST_SIDE = 640
@@ -30,19 +29,17 @@ def foreignness(picture: npt.NDArray[np.uint8], invented: Mask) -> float:
     """
     height, width = invented.shape
     scale = min(1.0, LARGEST_SIDE / max(height, width))
-    sides = [max(features.MULTIPLE, round(side * scale)) for side in (width, height)]
+    sides = [max(MULTIPLE, round(side * scale)) for side in (width, height)]
     small = cv2.resize(picture, sides, interpolation=cv2.INTER_AREA)
     share = cv2.resize(invented.astype(np.float32), sides, interpolation=cv2.INTER_AREA)
-    more = [(0, -side % features.MULTIPLE) for side in share.shape]
+    more = [(0, -side % MULTIPLE) for side in share.shape]
     looked_at = np.asarray(np.pad(small, (*more, (0, 0)), mode="edge"), np.uint8)
-    with features.one_thread(), torch.inference_mode():
-        deep = features.network()(looked_at)[-1]
-        deep = deep / deep.norm(dim=0, keepdim=True).clamp(min=1e-6)
-        cells = deep.flatten(1)
-        size = (deep.shape[2], deep.shape[1])
-        inside = cv2.resize(np.pad(share, more, mode="edge"), size, interpolation=cv2.INTER_AREA)
-        place = torch.from_numpy(inside).flatten()
-        made, given = cells[:, place > 0.5], cells[:, place == 0]
-        if not made.shape[1] or not given.shape[1]:
-            return 0.0
-        return float((2 - 2 * (made.T @ given).amax(dim=1)).mean())
+    seen = deep(looked_at)
+    seen /= np.maximum(np.linalg.norm(seen, axis=0), 1e-6)
+    size = (seen.shape[2], seen.shape[1])
+    inside = cv2.resize(np.pad(share, more, mode="edge"), size, interpolation=cv2.INTER_AREA)
+    made, given = seen[:, inside > 0.5], seen[:, inside == 0]
+    if not made.shape[1] or not given.shape[1]:
+        return 0.0
+    alike = cv2.gemm(made, given, 1.0, EMPTY, 0.0, flags=cv2.GEMM_1_T)
+    return float((2 - 2 * alike.max(axis=1)).mean())
