@@ -1,17 +1,26 @@
-"""Which of several fills looks best: how foreign what was invented is among what was known."""
+"""How a fill looks to deep features: foreign among what was known, or far from the truth."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from remover.masks import bounds
 from remover.segment.lite import EMPTY, MULTIPLE, deep
-from remover.types import Mask
+from remover.types import Mask, Size
 
 LARGEST_SIDE = 640
 """Pictures are looked at with sides of at most this many pixels."""
+EVERY = 8
+"""Every such frame is held against the truth."""
+FEWEST = 64
+"""Pixels of a hole above which its frame is held against the truth."""
+AROUND = 48
+"""Pixels around the hole that are seen with it when it is held against the truth."""
+
+Picture = npt.NDArray[np.uint8]
 
 
-def foreignness(picture: npt.NDArray[np.uint8], invented: Mask) -> float:
+def foreignness(picture: Picture, invented: Mask) -> float:
     """How little the invented part of a picture is like any of the rest.
 
     The mean, over the invented part, of the squared distance from each cell's deep features (of
@@ -43,3 +52,43 @@ def foreignness(picture: npt.NDArray[np.uint8], invented: Mask) -> float:
         return 0.0
     alike = cv2.gemm(made, given, 1.0, EMPTY, 0.0, flags=cv2.GEMM_1_T)
     return float((2 - 2 * alike.max(axis=1)).mean())
+
+
+def is_looked_at(index: int, hole: Mask) -> bool:
+    """Whether a frame is one whose hole (H, W) is held against the truth."""
+    return index % EVERY == 0 and int(hole.sum()) > FEWEST
+
+
+def feature_distance(made: Picture, truth: Picture, hole: Mask) -> float:
+    """How far the deep features of two pictures lie apart in a hole.
+
+    In the manner of LPIPS (Zhang et al., CVPR 2018), without its calibration: squared distances of
+    features of length one, at four depths of EfficientNet-Lite0, summed over the depths.
+
+    Args:
+        made: (H, W, 3).
+        truth: (H, W, 3).
+        hole: (H, W), True somewhere.
+
+    Returns:
+        0 to 16; 0 is equal.
+    """
+    import torch
+
+    from remover.segment import features
+
+    found = bounds(hole)
+    assert found is not None
+    rect = found.grown(AROUND, Size(*hole.shape))
+    more = [(0, -side % MULTIPLE) for side in rect.size]
+    share = np.pad(hole[rect.slices].astype(np.float32), more, mode="edge")
+    total = 0.0
+    with features.one_thread(), torch.inference_mode():
+        pair = [np.pad(p[rect.slices], (*more, (0, 0)), mode="edge") for p in (made, truth)]
+        for a, b in zip(*(features.network()(p) for p in pair), strict=True):
+            unit = [one / one.norm(dim=0, keepdim=True).clamp(min=1e-6) for one in (a, b)]
+            apart = (unit[0] - unit[1]).square().sum(dim=0).numpy()
+            size = (apart.shape[1], apart.shape[0])
+            weight = np.asarray(cv2.resize(share, size, interpolation=cv2.INTER_AREA))
+            total += float((apart * weight).sum() / max(float(weight.sum()), 1e-6))
+    return total

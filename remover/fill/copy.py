@@ -51,6 +51,8 @@ HOPELESS = 60.0
 ones show counts as never seen."""
 UNKNOWN_ERROR = 20.0
 """Error in levels of a candidate that shares no visible pixel with the target."""
+EDGE = 4.0
+"""Pixels from where a candidate ends up to which it counts less."""
 AGREE = 30.0
 """Difference in levels up to which the two sides are mixed; beyond it one is leant to."""
 
@@ -74,7 +76,7 @@ class Side:
 
     def add(self, levels: Float, seen: Known, error: Float, distance: int) -> None:
         """Take one more candidate in."""
-        weight = seen / (distance * (1 + (error / np.float32(ERROR_SCALE)) ** 2))
+        weight = inwards(seen) / (distance * (1 + (error / np.float32(ERROR_SCALE)) ** 2))
         weight = weight.astype(np.float32, copy=False)
         self.colour += levels * thrice(weight)
         self.square += weight * mean_level(levels) ** 2
@@ -106,6 +108,16 @@ class Side:
         self.count += other.count
         np.minimum(self.nearest, other.nearest, out=self.nearest)
         np.minimum(self.best, other.best, out=self.best)
+
+
+def inwards(seen: Known) -> Float:
+    """How much a candidate counts (h, w): less near where it ends, 0 where it shows nothing.
+
+    There others take over without an edge, and what of its own object the mask has left out counts
+    less. What nothing else shows comes whole, since only the shares of candidates matter.
+    """
+    depth = cv2.distanceTransform(seen.astype(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(np.minimum(depth / np.float32(EDGE), 1), np.float32)
 
 
 def empty_side(height: int, width: int) -> Side:
