@@ -3,9 +3,10 @@
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from remover import pipeline
 from remover.config import CleanOptions
 from remover.errors import InputError
 from remover.files import work_folder
+from remover.judge import feature_distance, is_looked_at
 from remover.metrics import Score, Scorer
 from remover.preview import write_png
 from remover.progress import Silent
@@ -25,6 +27,7 @@ from remover.video import RgbPictures, look_at, reader_of
 
 COLUMNS = (
     ("psnr_mask", "PSNR mask", ".2f"),
+    ("features", "features", ".2f"),
     ("psnr_box", "PSNR box", ".2f"),
     ("ssim_box", "SSIM box", ".3f"),
     ("leftover", "leftover", ".3f"),
@@ -33,8 +36,13 @@ COLUMNS = (
     ("outside", "outside", ".3f"),
     ("recall", "recall", ".3f"),
     ("similarity", "J", ".3f"),
+    ("copied_share", "copied", ".2f"),
+    ("seconds_per_frame", "s/frame", ".2f"),
 )
+"""Figures of a case: name, title in the table, format."""
 
+SUMMARIES: Mapping[str, Callable[[Sequence[float]], float]] = {"mean": fmean, "median": median}
+"""Rows of the table below the cases."""
 
 NETWORK_SIDES = (512, 1024)
 """Sides of SAM 2's input that are timed."""
@@ -112,15 +120,18 @@ def score_video(case: Path, output: Path, predicted: Path | None, cuts: Sequence
         held = _optional_masks(predicted, info, count, work / "predicted")
         scorer = Scorer()
         streams = (open_video(p)[1].read(0, count) for p in (output, case / "clean.mp4"))
-        pictures = zip(*streams, source.read(0, count), strict=True)
-        for i, (shown, clean, original) in enumerate(pictures):
+        for i, pictures in enumerate(zip(*streams, source.read(0, count), strict=True)):
+            shown, clean, original = (as_8_bit(picture) for picture in pictures)
             scorer.add(
-                as_8_bit(shown),
-                as_8_bit(clean),
-                as_8_bit(original),
+                shown,
+                clean,
+                original,
                 true[i],
                 effects=effects[i],
                 predicted=held[i],
+                features=feature_distance(shown, clean, true[i])
+                if is_looked_at(i, true[i])
+                else None,
                 is_cut=i in cuts,
             )
     return scorer.result()
@@ -169,7 +180,7 @@ def write_sheet(case: Path, output: Path, sheet: Path, rows: int = 4) -> None:
 
 
 def quality_table(results: Sequence[CaseResult]) -> str:
-    """Markdown: one table for each kind of prompt, with means."""
+    """Markdown: one table for each kind of prompt, with means and medians."""
     parts = []
     for prompt, title in (("mask", "Exact masks"), ("box", "One box")):
         chosen = [r for r in results if r.prompt == prompt]
@@ -181,23 +192,28 @@ def quality_table(results: Sequence[CaseResult]) -> str:
 
 def _table_lines(results: Sequence[CaseResult], prompt: str) -> list[str]:
     columns = [c for c in COLUMNS if prompt == "box" or c[0] not in ("recall", "similarity")]
-    head = ["case", *(title for _, title, _ in columns), "copied", "s/frame"]
-    rows = [head, ["---"] * len(head)]
-    figures = [
-        [*(getattr(r.score, name) for name, _, _ in columns), r.copied_share, r.seconds_per_frame]
-        for r in results
-    ]
-    figures.append([_mean(column) for column in zip(*figures, strict=True)])
-    specs = [*(spec for _, _, spec in columns), ".2f", ".2f"]
-    for name, values in zip([*(r.case for r in results), "**mean**"], figures, strict=True):
-        rows.append([name, *(_text(v, spec) for v, spec in zip(values, specs, strict=True))])
+    lines = [(result.case, _figures(result)) for result in results]
+    lines += [(f"**{name}**", _over_cases(results, how)) for name, how in SUMMARIES.items()]
+    rows = [["case", *(title for _, title, _ in columns)], ["---"] * (1 + len(columns))]
+    rows += [[name, *(_text(f[key], spec) for key, _, spec in columns)] for name, f in lines]
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 
-def _mean(figures: Sequence[float]) -> float:
-    """The mean of those that apply."""
-    known = [figure for figure in figures if not math.isnan(figure)]
-    return sum(known) / len(known) if known else math.nan
+def _figures(result: CaseResult) -> dict[str, float]:
+    """The figures of ``COLUMNS`` of a case by name."""
+    every = {**asdict(result), **asdict(result.score)}
+    return {name: every[name] for name, _, _ in COLUMNS}
+
+
+def _over_cases(
+    results: Sequence[CaseResult], how: Callable[[Sequence[float]], float]
+) -> dict[str, float]:
+    """Each figure over the cases to which it applies; NaN where it applies to none."""
+    found = {}
+    for name, _, _ in COLUMNS:
+        known = [f for f in (_figures(r)[name] for r in results) if not math.isnan(f)]
+        found[name] = float(how(known)) if known else math.nan
+    return found
 
 
 def _text(figure: float, spec: str) -> str:
@@ -206,12 +222,22 @@ def _text(figure: float, spec: str) -> str:
 
 def to_json(results: Sequence[CaseResult]) -> list[dict[str, Any]]:
     """The results as plain values; figures that do not apply are None."""
-    rows = []
-    for result in results:
-        row = asdict(result)
-        row["score"] = {k: None if math.isnan(v) else v for k, v in row["score"].items()}
-        rows.append(row)
-    return rows
+    return [{**asdict(result), "score": _plain(asdict(result.score))} for result in results]
+
+
+def summaries_to_json(results: Sequence[CaseResult]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Mean and median over the cases, by kind of prompt; figures that do not apply are None."""
+    return {
+        prompt: {
+            name: _plain(_over_cases([r for r in results if r.prompt == prompt], how))
+            for name, how in SUMMARIES.items()
+        }
+        for prompt in dict.fromkeys(r.prompt for r in results)
+    }
+
+
+def _plain(figures: Mapping[str, float]) -> dict[str, float | None]:
+    return {k: None if math.isnan(v) else v for k, v in figures.items()}
 
 
 @dataclass(frozen=True, slots=True)

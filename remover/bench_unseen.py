@@ -16,7 +16,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from remover import bench
 from remover.files import work_folder
@@ -27,24 +26,17 @@ from remover.fill.engine import fill_unseen
 from remover.fill.frames import Frame, to_bytes, to_levels, widened
 from remover.fill.patch import Painted
 from remover.fill.survey import survey
-from remover.judge import foreignness
+from remover.judge import feature_distance, foreignness, is_looked_at
 from remover.masks import bounds
 from remover.metrics import psnr
 from remover.preview import write_png
 from remover.progress import Silent
-from remover.segment import features
-from remover.types import Mask, Rect, Shot, Size, Window
+from remover.types import Mask, Rect, Shot, Window
 
 GROW = 2
 """Pixels that exact masks are widened by."""
-EVERY = 8
-"""Every such frame is looked at with deep features."""
-FEWEST = 64
-"""Never-seen pixels of a frame from which it is looked at."""
 SEEDS = 3
 """Seeds that figures are means over: a fill depends on chance by some tenths of a dB."""
-AROUND = 48
-"""Pixels around the hole that deep features see."""
 
 Picture = npt.NDArray[np.uint8]
 
@@ -182,7 +174,7 @@ def _scores(drafts: Sequence[Draft]) -> tuple[float, float, float, float]:
         if last is not None:
             change += float(np.square((gap - last)[hole]).sum(dtype=np.float64))
         last = gap
-        if item.frame.index % EVERY == 0 and hole.sum() > FEWEST:
+        if is_looked_at(item.frame.index, hole):
             deep.append(feature_distance(made, truth, hole))
             sharp.append(_edges(made)[hole].std() / max(float(_edges(truth)[hole].std()), 1e-6))
     mean = [float(np.mean(values)) if values else float("nan") for values in (deep, sharp)]
@@ -192,37 +184,6 @@ def _scores(drafts: Sequence[Draft]) -> tuple[float, float, float, float]:
 def _edges(picture: Picture) -> npt.NDArray[np.float32]:
     gray = picture.astype(np.float32).mean(axis=2)
     return np.asarray(cv2.Laplacian(gray, cv2.CV_32F), np.float32)
-
-
-def feature_distance(made: Picture, truth: Picture, hole: Mask) -> float:
-    """How far the deep features of two pictures lie apart in a hole.
-
-    In the manner of LPIPS (Zhang et al., CVPR 2018), without its calibration: squared distances of
-    features of length one, at four depths of EfficientNet-Lite0, summed over the depths.
-
-    Args:
-        made: (H, W, 3).
-        truth: (H, W, 3).
-        hole: (H, W), True somewhere.
-
-    Returns:
-        0 to 16; 0 is equal.
-    """
-    found = bounds(hole)
-    assert found is not None
-    rect = found.grown(AROUND, Size(*hole.shape))
-    more = [(0, -side % features.MULTIPLE) for side in rect.size]
-    share = np.pad(hole[rect.slices].astype(np.float32), more, mode="edge")
-    total = 0.0
-    with features.one_thread(), torch.inference_mode():
-        pair = [np.pad(p[rect.slices], (*more, (0, 0)), mode="edge") for p in (made, truth)]
-        for a, b in zip(*(features.network()(p) for p in pair), strict=True):
-            unit = [one / one.norm(dim=0, keepdim=True).clamp(min=1e-6) for one in (a, b)]
-            apart = (unit[0] - unit[1]).square().sum(dim=0).numpy()
-            size = (apart.shape[1], apart.shape[0])
-            weight = np.asarray(cv2.resize(share, size, interpolation=cv2.INTER_AREA))
-            total += float((apart * weight).sum() / max(float(weight.sum()), 1e-6))
-    return total
 
 
 COLUMNS: Mapping[str, tuple[str, str]] = {

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from remover import fields, pixels
 from remover.companions import CompanionWriter, Step
@@ -24,6 +23,7 @@ from remover.interlaced import (
     shot_of,
 )
 from remover.job import Job
+from remover.judge import foreignness
 from remover.light import shots_to_fill
 from remover.progress import Progress
 from remover.region import Region
@@ -277,13 +277,6 @@ def _noises_at(index: int, surveys: Mapping[Shot, Sequence[Survey]]) -> Sequence
     return [one.noise for one in found]
 
 
-def _judge(picture: NDArray[np.uint8], invented: Mask) -> float:
-    """How foreign what was invented looks; PyTorch is loaded where something is painted."""
-    from remover.judge import foreignness
-
-    return foreignness(picture, invented)
-
-
 def _network_painter(job: Job, seed: int, progress: Progress) -> "NetworkPainter | None":
     """What paints by a network, with nothing loaded yet; None where none does."""
     network, plan = job.painters.network, job.plan.painting
@@ -346,7 +339,7 @@ def _filler(
             network=network,
             network_part=None if objects is None else partial(job.region.hole_of, objects=objects),
             shading=job.region if parity is None else FieldShading(job.region, parity),
-            judge=_judge,
+            judge=foreignness,
         )
         for parity, found in zip(kinds, surveys, strict=True)
     }

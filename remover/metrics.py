@@ -82,6 +82,10 @@ def _count(mask: Mask) -> int:
     return int(np.count_nonzero(mask))
 
 
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else math.nan
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """Figures of one cleaned clip against its true background."""
@@ -95,6 +99,9 @@ class Score:
     """Share of the visible object's pixels that still look more like it than like the truth."""
     dtssd: float
     """Levels: how much the change from frame to frame differs from the true one."""
+    features: float
+    """Mean distance of deep features to the truth's in the object, 0 to 16, over the frames on
+    which it was measured; NaN if there are none."""
     outside: float
     """Mean change in levels of pixels that were not to change."""
     psnr_effects: float
@@ -115,6 +122,7 @@ class Scorer:
         self._ssim: list[float] = []
         self._left = self._visible = 0
         self._change = self._change_count = 0.0
+        self._features: list[float] = []
         self._outside = self._outside_count = 0.0
         self._shadow = self._shadow_count = 0.0
         self._held = self._true = 0
@@ -130,6 +138,7 @@ class Scorer:
         *,
         effects: Mask | None = None,
         predicted: Mask | None = None,
+        features: float | None = None,
         is_cut: bool = False,
     ) -> None:
         """Add one frame.
@@ -141,6 +150,7 @@ class Scorer:
             true: The object's exact mask (H, W).
             effects: The object's shadow, which may change too.
             predicted: The mask that was used, without growth.
+            features: Distance of deep features to the truth's in the object, if measured.
             is_cut: A cut lies right before this frame.
         """
         error = (shown.astype(np.float32) - clean) ** 2
@@ -168,6 +178,8 @@ class Scorer:
             self._change += float((wrong[true] ** 2).sum())
             self._change_count += 3 * _count(true)
         self._previous = shown, clean
+        if features is not None:
+            self._features.append(features)
         if predicted is not None:
             self._held += _count(predicted & true)
             self._true += _count(true)
@@ -185,14 +197,15 @@ class Scorer:
         has_masks = bool(self._similarity)
         return Score(
             psnr_mask=psnr(self._error / max(1.0, self._count)),
-            psnr_box=float(np.mean(self._box)) if self._box else math.nan,
-            ssim_box=float(np.mean(self._ssim)) if self._ssim else math.nan,
+            psnr_box=_mean(self._box),
+            ssim_box=_mean(self._ssim),
             leftover=self._left / max(1, self._visible),
             dtssd=math.sqrt(self._change / max(1.0, self._change_count)),
+            features=_mean(self._features),
             outside=self._outside / max(1.0, self._outside_count),
             psnr_effects=(
                 psnr(self._shadow / self._shadow_count) if self._shadow_count else math.nan
             ),
             recall=self._held / max(1, self._true) if has_masks else math.nan,
-            similarity=float(np.mean(self._similarity)) if has_masks else math.nan,
+            similarity=_mean(self._similarity),
         )

@@ -39,6 +39,15 @@ DRAFT_BYTES = 19
 FLOW_BYTES = 48
 """Memory for the motion around it, both ways in time, in the window and around it as well."""
 
+WORK_BYTES = 500
+"""Memory for each pixel around the largest hole while it is copied in two threads."""
+
+PAINT_BYTES = 400
+"""Memory for each pixel that the classic painter is shown."""
+
+PAINT_AREA, PAINT_PIXELS = 4, 1_000_000
+"""How many times the pixels around a hole it is shown at most, and how many pixels at all."""
+
 FLOW_SIDE = 960
 """Motion is measured on pictures whose longer side is at most so many pixels."""
 
@@ -82,12 +91,23 @@ def reach(
 
 def picture_bytes(size: Size, bytes_per_sample: int) -> int:
     """A picture with its hole and what is barred in it, and what its motion is measured on."""
-    return round(size.height * size.width * (3 * bytes_per_sample + 2 + 3 * flow_share(size)))
+    return round(size.height * size.width * (3 * bytes_per_sample + 2 + 2 * flow_share(size)))
 
 
 def hole_bytes(size: Size) -> int:
     """What a pixel around a hole takes."""
     return round(DRAFT_BYTES + FLOW_BYTES * flow_share(size))
+
+
+def work_bytes(size: Size, largest_hole: int) -> int:
+    """What filling one frame takes beside what a window holds: copying, or painting after it.
+
+    Args:
+        size: Of the pictures.
+        largest_hole: Pixels of the largest rectangle around a hole, with its margin.
+    """
+    shown = min(PAINT_AREA * largest_hole, size.height * size.width, PAINT_PIXELS)
+    return max(WORK_BYTES * largest_hole, PAINT_BYTES * shown)
 
 
 def flow_share(size: Size) -> float:
@@ -198,7 +218,7 @@ def make_plan(
     scale = size.height * size.width / (640 * 360)
     seconds = SECONDS_PER_FRAME * len(boxes) * scale + SECONDS_PER_MEGAPIXEL * sum(around) / 1e6
     seconds += SHADOW_SECONDS * len(holes)
-    filling = held * picture + drafts * hole_bytes(size) + far
+    filling = held * picture + drafts * hole_bytes(size) + far + work_bytes(size, largest)
     if painting is not None:
         filling += painting.host_bytes
     parts = [seconds, tracking.seconds, 0.0 if painting is None else painting.seconds]

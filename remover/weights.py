@@ -226,13 +226,28 @@ def asset(name: str) -> dict[str, Any]:
     """
     from safetensors.torch import load_file
 
+    return load_file(_asset_path(name))
+
+
+def asset_arrays(name: str) -> dict[str, Any]:
+    """The same as arrays of NumPy; PyTorch is not loaded.
+
+    Raises:
+        WeightsError: It is not there.
+    """
+    from safetensors.numpy import load_file
+
+    return load_file(_asset_path(name))
+
+
+def _asset_path(name: str) -> Path:
     path = Path(__file__).parent / "assets" / name
     if not path.is_file():
         raise WeightsError(
             f"`{path}`, which comes with the package, is missing",
             hint="install the package again",
         )
-    return load_file(path)
+    return path
 
 
 def sha256(path: Path) -> str:

@@ -1,4 +1,5 @@
 import json
+import math
 
 import cv2
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from remover import bench
 from remover.errors import InputError
+from remover.metrics import Score
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +45,40 @@ def test_a_case_is_cleaned_and_scored(case, tmp_path):
     assert "### Exact masks" in table
     assert "### One box" in table
     assert table.count("| square |") == 2
-    assert json.loads(json.dumps(bench.to_json(results)))[0]["score"]["recall"] is None
+    row = json.loads(json.dumps(bench.to_json(results)))[0]
+    assert row["score"]["recall"] is None
+    untouched = bench.score_video(case, case / "input.mp4", None, [])
+    assert row["score"]["features"] < 0.5 < untouched.features
     bench.write_sheet(case, tmp_path / "mask.mkv", tmp_path / "sheet.png")
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (4 * 96, 3 * 128, 3)
+
+
+def result(case: str, psnr: float, features: float) -> bench.CaseResult:
+    score = Score(psnr, 30, 0.9, 0.1, 5, features, 0, math.nan, math.nan, math.nan)
+    return bench.CaseResult(case, "mask", score, 1.0, 0.5)
+
+
+def test_mean_and_median_stand_below_the_cases():
+    results = [result("a", 20, 1.5), result("b", 22, 2.5), result("c", 45, math.nan)]
+    head, *rows = [line.strip("| ").split(" | ") for line in table_of(results)]
+    assert [row[0] for row in rows] == ["---", "a", "b", "c", "**mean**", "**median**"]
+    both = head.index("PSNR mask"), head.index("features")
+    shown = [tuple(row[i] for i in both) for row in rows[3:]]
+    assert shown == [("45.00", "-"), ("29.00", "2.00"), ("22.00", "2.00")]
+
+
+def test_mean_and_median_are_in_the_json_too():
+    results = [result("a", 20, 1.5), result("b", 22, 2.5), result("c", 45, math.nan)]
+    found = json.loads(json.dumps(bench.summaries_to_json(results)))
+    assert set(found) == {"mask"}
+    assert found["mask"]["mean"]["psnr_mask"] == 29
+    assert found["mask"]["median"]["psnr_mask"] == 22
+    assert found["mask"]["median"]["features"] == 2
+    assert found["mask"]["mean"]["recall"] is None
+
+
+def table_of(results: list[bench.CaseResult]) -> list[str]:
+    return bench.quality_table(results).strip().splitlines()[2:]
 
 
 def test_a_folder_without_cases_is_an_error(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from remover import bench_unseen
-from remover.bench_unseen import Unseen, draft_of, feature_distance, filled, never_seen, table
+from remover.bench_unseen import Unseen, draft_of, filled, never_seen, table
 from remover.cli.main import main
 from remover.fill.align import Camera
 from remover.types import Shot
@@ -79,16 +79,6 @@ def test_nothing_but_the_hole_is_missing():
     picture = filled(item)
     assert (picture[hole] == 7).all()
     assert np.array_equal(picture[~hole], clean[~hole])
-
-
-def test_equal_pictures_have_no_distance():
-    picture = np.random.default_rng(1).integers(0, 255, (96, 96, 3)).astype(np.uint8)
-    hole = np.zeros((96, 96), bool)
-    hole[30:60, 30:60] = True
-    assert feature_distance(picture, picture, hole) == 0
-    other = picture.copy()
-    other[hole] = 90
-    assert feature_distance(other, picture, hole) > 0.5
 
 
 def test_the_table_has_a_row_for_each_case():

@@ -308,14 +308,16 @@ def test_settings_without_effect_are_told(make_clip):
     assert not any(line.startswith("network") for line in report.summary())
 
 
-def test_a_run_that_copies_all_never_loads_pytorch(make_clip, tmp_path):
+@pytest.mark.parametrize("copy", ["on", "off"])
+def test_the_classic_painter_never_loads_pytorch(make_clip, tmp_path, copy):
     clip = make_clip(frames=24, height=64, width=96)
     (tmp_path / "masks").mkdir()
     for index, mask in enumerate(clip.masks):
         cv2.imwrite(str(tmp_path / "masks" / f"{index:05d}.png"), mask.astype(np.uint8) * 255)
     code = (
         "import sys, remover; report = remover.clean(sys.argv[1], sys.argv[2], "
-        "mask=[sys.argv[3]]); print(report.painted_share, 'torch' in sys.modules)"
+        "mask=[sys.argv[3]], copy=sys.argv[4]); "
+        "print(report.painted_share, 'torch' in sys.modules)"
     )
     done = subprocess.run(
         [
@@ -325,9 +327,10 @@ def test_a_run_that_copies_all_never_loads_pytorch(make_clip, tmp_path):
             str(clip.path),
             str(tmp_path / "out.mkv"),
             str(tmp_path / "masks"),
+            copy,
         ],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.split() == ["0.0", "False"]
+    assert done.stdout.split() == ["0.0" if copy == "on" else "1.0", "False"]

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from remover.judge import foreignness
+from remover.judge import feature_distance, foreignness, is_looked_at
 
 
 def texture(seed: int, cell: int) -> np.ndarray:
@@ -36,3 +36,41 @@ def test_a_large_picture_is_looked_at_smaller():
     hole = np.zeros((1300, 1400), bool)
     hole[400:900, 500:1000] = True
     assert 0 < foreignness(large, hole) < 4
+
+
+def test_equal_pictures_have_no_distance():
+    picture = np.random.default_rng(1).integers(0, 255, (96, 96, 3)).astype(np.uint8)
+    hole = np.zeros((96, 96), bool)
+    hole[30:60, 30:60] = True
+    assert feature_distance(picture, picture, hole) == 0
+    other = picture.copy()
+    other[hole] = 90
+    assert feature_distance(other, picture, hole) > 0.5
+
+
+def test_a_smear_is_farther_from_the_truth_than_a_texture_of_its_kind():
+    truth = texture(1, 6)
+    hole = np.zeros((320, 320), bool)
+    hole[100:220, 110:230] = True
+    alike, smear = truth.copy(), truth.copy()
+    alike[hole] = texture(3, 6)[hole]
+    smear[hole] = truth[hole].mean(axis=0).astype(np.uint8)
+    error = [float(((p[hole].astype(float) - truth[hole]) ** 2).mean()) for p in (alike, smear)]
+    assert error[1] < error[0]
+    assert feature_distance(alike, truth, hole) < feature_distance(smear, truth, hole) < 16
+
+
+def test_what_lies_outside_the_hole_hardly_counts():
+    truth = texture(1, 6)
+    hole = np.zeros((320, 320), bool)
+    hole[100:220, 110:230] = True
+    far = truth.copy()
+    far[:40] = 0
+    assert feature_distance(far, truth, hole) == 0
+
+
+def test_some_frames_with_enough_of_a_hole_are_looked_at():
+    few, enough = np.zeros((20, 20), bool), np.ones((20, 20), bool)
+    few[:2] = True
+    assert [i for i in range(20) if is_looked_at(i, enough)] == [0, 8, 16]
+    assert not is_looked_at(0, few)

@@ -44,6 +44,15 @@ def test_an_untouched_input_is_all_left_over():
     assert math.isnan(score.recall)
 
 
+def test_distances_of_features_are_averaged_over_the_frames_that_have_one():
+    scorer = metrics.Scorer()
+    mask = np.ones((60, 80), bool)
+    for clean, features in zip(pictures(0), (1.0, None, 2.0, None), strict=True):
+        scorer.add(clean, clean, clean, mask, features=features)
+    assert scorer.result().features == 1.5
+    assert math.isnan(metrics.Scorer().result().features)
+
+
 @given(st.integers(0, 50), st.integers(0, 50))
 def test_j_and_f_are_symmetric_and_bounded(a, b):
     first = np.random.default_rng(a).random((20, 30)) > 0.6

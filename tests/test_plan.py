@@ -5,12 +5,14 @@ from hypothesis import strategies as st
 
 from remover.plan import (
     MARGIN,
+    PROCESS_BYTES,
     cut_to,
     hole_bytes,
     make_plan,
     picture_bytes,
     reach,
     windows_of_shot,
+    work_bytes,
 )
 from remover.types import Cost, Rect, Shot, Size
 
@@ -116,6 +118,16 @@ def planned(tracking):
         budget_bytes=1 << 28,
         tracking=tracking,
     )
+
+
+def test_a_plan_counts_what_filling_the_largest_hole_takes():
+    plain, size = planned(Cost()).memory_bytes, Size(1080, 1920)
+    assert 0 < work_bytes(size, 10_000) < work_bytes(size, 100_000)
+    assert work_bytes(size, 0) == 0
+    # The classic painter is shown a million pixels at most; copying has no such bound.
+    assert work_bytes(size, 500_000) == work_bytes(size, 800_000) == 400_000_000
+    assert work_bytes(size, 1_600_000) == 800_000_000
+    assert plain > PROCESS_BYTES + work_bytes(SIZE, 42 * 42)
 
 
 def test_a_plan_counts_the_tracker():

@@ -297,6 +297,7 @@ def _print(results: Any, console: Console) -> None:
     from remover import bench as measure
 
     if console.display.json:
-        console.data_json({"schema": SCHEMA, "cases": measure.to_json(results)})
+        rows, over_cases = measure.to_json(results), measure.summaries_to_json(results)
+        console.data_json({"schema": SCHEMA, "cases": rows, "summary": over_cases})
     else:
         console.data(measure.quality_table(results))

@@ -173,9 +173,14 @@ def warp(frame: Frame, matrix: Matrix | None, rect: Rect) -> Float:
 
     ``matrix`` None stands for the identity.
     """
+    return to_levels(shown_through(frame, matrix, rect))
+
+
+def shown_through(frame: Frame, matrix: Matrix | None, rect: Rect) -> RGB:
+    """The same in the picture's own levels."""
     if matrix is None:
-        return to_levels(frame.rgb[rect.slices])
-    return to_levels(cast(RGB, seen_through(frame.rgb, matrix, rect, cv2.INTER_CUBIC, None)))
+        return frame.rgb[rect.slices]
+    return cast(RGB, seen_through(frame.rgb, matrix, rect, cv2.INTER_CUBIC, None))
 
 
 def visible(frame: Frame, matrix: Matrix | None, rect: Rect) -> npt.NDArray[np.bool_]:

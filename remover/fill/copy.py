@@ -14,9 +14,9 @@ import numpy as np
 from remover.fill.align import Camera, visible, warp
 from remover.fill.confidence import confidence, texture_of
 from remover.fill.flow import Field, grid, sampled
-from remover.fill.frames import Float, Frame, disk, largest, mean_level
+from remover.fill.frames import Float, Frame, disk, largest, mean_level, thrice
 from remover.fill.seam import Known
-from remover.fill.trace import at_size, look, shows, trace
+from remover.fill.trace import look, shows, trace, within
 from remover.types import Rect
 
 LADDER = (1, 2, 3, 4, 6, 9, 14, 22, 32)
@@ -51,6 +51,8 @@ HOPELESS = 60.0
 ones show counts as never seen."""
 UNKNOWN_ERROR = 20.0
 """Error in levels of a candidate that shares no visible pixel with the target."""
+EDGE = 4.0
+"""Pixels from where a candidate ends up to which it counts less."""
 AGREE = 30.0
 """Difference in levels up to which the two sides are mixed; beyond it one is leant to."""
 
@@ -74,9 +76,9 @@ class Side:
 
     def add(self, levels: Float, seen: Known, error: Float, distance: int) -> None:
         """Take one more candidate in."""
-        weight = seen / (distance * (1 + (error / np.float32(ERROR_SCALE)) ** 2))
+        weight = inwards(seen) / (distance * (1 + (error / np.float32(ERROR_SCALE)) ** 2))
         weight = weight.astype(np.float32, copy=False)
-        self.colour += levels * weight[..., None]
+        self.colour += levels * thrice(weight)
         self.square += weight * mean_level(levels) ** 2
         self.weight += weight
         self.error += weight * error
@@ -87,7 +89,7 @@ class Side:
     @property
     def levels(self) -> Float:
         """(h, w, 3): weighted mean of the candidates."""
-        return np.asarray(self.colour / np.maximum(self.weight, 1e-12)[..., None], np.float32)
+        return np.asarray(self.colour / thrice(np.maximum(self.weight, 1e-12)), np.float32)
 
     def weigh(self, where: Known, factor: float) -> None:
         """Let the candidates count for more or less in some pixels (h, w); 0 forgets them."""
@@ -106,6 +108,16 @@ class Side:
         self.count += other.count
         np.minimum(self.nearest, other.nearest, out=self.nearest)
         np.minimum(self.best, other.best, out=self.best)
+
+
+def inwards(seen: Known) -> Float:
+    """How much a candidate counts (h, w): less near where it ends, 0 where it shows nothing.
+
+    There others take over without an edge, and what of its own object the mask has left out counts
+    less. What nothing else shows comes whole, since only the shares of candidates matter.
+    """
+    depth = cv2.distanceTransform(seen.astype(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(np.minimum(depth / np.float32(EDGE), 1), np.float32)
 
 
 def empty_side(height: int, width: int) -> Side:
@@ -197,8 +209,7 @@ def agreement(before: Side, after: Side) -> Known:
 def hidden_at(step: Field, rect: Rect, scale: tuple[float, float]) -> Known:
     """Where (h, w) of a frame's rectangle something is hidden, as a field at its own size tells."""
     assert step.hidden is not None
-    places = at_size(grid(rect), np.array(scale, np.float32))
-    inner = places - np.array([step.rect.left, step.rect.top], np.float32)
+    inner = within(grid(rect), scale, step.rect)
     return np.asarray(sampled(step.hidden.astype(np.uint8), inner, cv2.INTER_NEAREST, 0) > 0)
 
 
@@ -311,7 +322,7 @@ def join(rect: Rect, before: Side, after: Side) -> Copied:
     excess = np.maximum(cv2.blur(gap, (15, 15)) - np.float32(AGREE), 0)
     sharpness = 1 + excess / np.float32(AGREE)
     up, down = share**sharpness, (1 - share) ** sharpness
-    share = np.where(both, up / np.maximum(up + down, 1e-12), share)[..., None]
+    share = thrice(np.where(both, up / np.maximum(up + down, 1e-12), share))
     rgb = (first * share + second * (1 - share)).astype(np.float32)
     mean = mean_level(before.colour + after.colour) / safe
     spread = np.sqrt(np.maximum((before.square + after.square) / safe - mean**2, 0))

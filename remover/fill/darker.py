@@ -138,7 +138,8 @@ def change(now: Small, near: Sequence[Small], camera: Camera) -> Change | None:
         logs, visible = seen_through(source, now, camera, rect)
         both = visible & free
         if np.count_nonzero(both) >= LEAST_SHARED:
-            shown.append(logs + np.median((here - logs)[both], axis=0))
+            gap = np.ascontiguousarray((here[both] - logs[both]).T)  # sorted channel by channel
+            shown.append(logs + np.median(gap, axis=1))
             seen.append(visible)
             travel = max(travel, way(source, now, camera) / max(box.size))
     if len(shown) < LEAST_SOURCES:
@@ -176,15 +177,24 @@ def lit(shown: Float, seen: Known) -> tuple[Float, Known]:
     count = seen.sum(axis=0)
     light = np.where(seen, shown[..., 0] + shown[..., 1] + shown[..., 2], np.inf)
     order = np.argsort(light, axis=0, kind="stable")
-    ordered = np.take_along_axis(shown, order[..., None], axis=0)
     place = (np.arange(len(shown))[:, None, None] + 0.5) / np.maximum(count, 1)
-    part = ((place >= LOW) & (place <= HIGH)).astype(np.float32)
-    total = np.maximum(part.sum(axis=0), 1)
-    mean = (ordered * part[..., None]).sum(axis=0) / total[..., None]
-    square = _mean_square(ordered - mean)
-    spread = np.sqrt((square * part).sum(axis=0) / total)
-    known = (count >= LEAST_SOURCES) & (part.sum(axis=0) > 0) & (spread < STEADY)
-    return mean.astype(np.float32), known
+    part = (place >= LOW) & (place <= HIGH)
+    ranks = np.flatnonzero(part.any(axis=(1, 2)))  # the others make no part of any background
+    part = part[ranks].astype(np.float32)
+    pixels = np.arange(light[0].size).reshape(light.shape[1:])
+    flat = shown.reshape(-1, 3)
+    ordered = [flat.take(order[rank] * light[0].size + pixels, axis=0) for rank in ranks]
+    given = part.sum(axis=0)
+    total = np.maximum(given, 1)
+    mean = np.zeros(shown.shape[1:], np.float32)
+    for levels, share in zip(ordered, part, strict=True):
+        mean += levels * cv2.merge([share] * 3)
+    mean /= cv2.merge([total] * 3)
+    square = np.zeros_like(given)
+    for levels, share in zip(ordered, part, strict=True):
+        square += _mean_square(levels - mean) * share
+    spread = np.sqrt(square / total)
+    return mean, (count >= LEAST_SOURCES) & (given > 0) & (spread < STEADY)
 
 
 def _mean_square(gap: Float) -> Float:

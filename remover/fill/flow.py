@@ -33,6 +33,8 @@ STILL = 0.5
 own error, and what stands still is copied as it is."""
 AROUND = 64
 """Pixels around the holes in which motion is measured."""
+PARTS = 64
+"""Motion is kept in whole numbers of such parts of a pixel: a tenth of what it is measured to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,22 @@ class Field:
 
     rect: Rect
     """In pixels of the size at which motion is measured."""
-    shift: Float = field(repr=False)
-    """(h, w, 2): such pixels along x and y."""
+    steps: npt.NDArray[np.int16] = field(repr=False)
+    """(2, h, w): ``PARTS`` of such pixels along x and y."""
     hidden: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
     """(h, w): where something that moves is taken to be hidden; None is nowhere."""
+
+    @classmethod
+    def of(cls, rect: Rect, shift: Float, hidden: npt.NDArray[np.bool_] | None = None) -> "Field":
+        """Keep a motion (2, h, w) in pixels along x and y, which is less than 512."""
+        most = np.iinfo(np.int16)
+        steps = np.rint(shift * np.float32(PARTS)).clip(most.min, most.max).astype(np.int16)
+        return cls(rect, steps, hidden)
+
+    @property
+    def shift(self) -> Float:
+        """(2, h, w): such pixels along x and y."""
+        return np.asarray(self.steps * np.float32(1 / PARTS), np.float32)
 
 
 class Flows:
@@ -83,7 +97,7 @@ class Flows:
         self._frame, self._reach = frame, reach
         self._luma: dict[int, Luma] = {}
         self._holes: dict[int, Luma] = {}
-        self._filled: dict[int, Luma] = {}
+        self._filled: dict[int, Luma | None] = {}
         self._pairs: dict[int, tuple[Field, Field] | None] = {}
 
     def measure(self, frames: range) -> None:
@@ -91,13 +105,11 @@ class Flows:
         todo = [index for index in frames if index not in self._pairs]
         needed = sorted({place for index in todo for place in (index, index + 1)})
         around = sorted({j for i in needed if i not in self._filled for j in self._near(i)})
-        for kept, make, wanted in (
-            (self._luma, self._bright, around),
-            (self._holes, self._closed, around),
-            (self._filled, self._rough, needed),
-        ):
-            missing = [i for i in wanted if i not in kept]
+        for kept, make in ((self._luma, self._bright), (self._holes, self._closed)):
+            missing = [i for i in around if i not in kept]
             kept.update(zip(missing, spread(make, missing), strict=True))
+        missing = [i for i in needed if i not in self._filled]
+        self._filled.update(zip(missing, spread(self._rough, missing), strict=True))
         self._pairs.update(zip(todo, spread(self._measured, todo), strict=True))
 
     def pair(self, index: int) -> tuple[Field, Field] | None:
@@ -122,18 +134,28 @@ class Flows:
         if not holes:
             return None
         rect = holes[0].union(holes[-1]).grown(AROUND, self.size)
-        a, b = (np.ascontiguousarray(self._filled[i][rect.slices]) for i in (index, index + 1))
+        a, b = (self._shown(i, rect) for i in (index, index + 1))
         ahead, back = flow(a, b), flow(b, a)
         if self.camera.static:
             ahead, back = settled(ahead), settled(back)
-        return Field(rect, ahead), Field(rect, back)
+        return Field.of(rect, ahead), Field.of(rect, back)
+
+    def _shown(self, index: int, rect: Rect) -> Luma:
+        """A rectangle of a frame's luma, its hole, if it has one, filled roughly."""
+        part, filled = self._luma[index][rect.slices].copy(), self._filled[index]
+        if filled is not None:
+            inner = around_hole(self._holes[index]).moved(-rect.top, -rect.left)
+            part[inner.slices] = filled
+        return part
 
     def _near(self, index: int) -> range:
         """Frames from which a hole is filled roughly."""
         start, stop = index - self._reach, index + self._reach + 1
         return range(max(self.frames.start, start), min(self.frames.stop, stop))
 
-    def _rough(self, index: int) -> Luma:
+    def _rough(self, index: int) -> Luma | None:
+        if not self._holes[index].any():
+            return None
         return neutral(index, self._luma, self._holes, self.camera, self._near(index))
 
     def _bright(self, index: int) -> Luma:
@@ -141,7 +163,10 @@ class Flows:
 
     def _closed(self, index: int) -> Luma:
         frame = self._frame(index)
-        small = self._small(frame.hole | frame.barred)
+        both = frame.hole | frame.barred
+        if both.shape == tuple(self.size) and np.array_equal(both, frame.hole):
+            return frame.hole
+        small = self._small(both)
         return np.asarray(np.where(small > 0, np.uint8(255), np.uint8(0)))
 
     def _small(self, picture: Luma) -> Luma:
@@ -166,18 +191,18 @@ def luma(frame: Frame) -> Luma:
 
 
 def flow(a: Luma, b: Luma) -> Float:
-    """Motion (h, w, 2) from ``a`` to ``b``: dense inverse search (Kroeger et al., ECCV 2016)."""
+    """Motion (2, h, w) from ``a`` to ``b``: dense inverse search (Kroeger et al., ECCV 2016)."""
     if min(a.shape) < 16:
-        return np.zeros((*a.shape, 2), np.float32)
+        return np.zeros((2, *a.shape), np.float32)
     measure = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     measure.setFinestScale(FINEST)
-    return np.asarray(measure.calc(a, b, np.zeros((*a.shape, 2), np.float32)), np.float32)
+    return np.stack(cv2.split(measure.calc(a, b, np.zeros((*a.shape, 2), np.float32))))
 
 
 def settled(shift: Float) -> Float:
-    """Motion (h, w, 2) seen by a camera that stands still: less than ``STILL`` is none."""
-    moves = shift[..., 0] ** 2 + shift[..., 1] ** 2 >= STILL**2
-    return np.where(moves[..., None], shift, np.float32(0))
+    """Motion (2, h, w) seen by a camera that stands still: less than ``STILL`` is none."""
+    moves = shift[0] ** 2 + shift[1] ** 2 >= STILL**2
+    return np.where(moves, shift, np.float32(0))
 
 
 def neutral(
@@ -187,22 +212,18 @@ def neutral(
     camera: Camera,
     near: range,
 ) -> Luma:
-    """A frame's luma (H, W) with its hole filled from the nearest frames that show it.
+    """A frame's luma (h, w) around its hole, filled from the nearest frames that show it.
 
     Before and after are mixed by nearness; what no frame of ``near`` shows is continued smoothly.
 
     Args:
-        index: The frame.
+        index: The frame, which has a hole.
         lumas: (H, W) of it and of the frames ``near``.
         holes: (H, W): 255 where nothing may be taken from.
         camera: Motion of the shot.
         near: Frames to look at.
     """
-    picture = lumas[index]
-    rect = bounds(holes[index])
-    if rect is None:
-        return picture
-    rect = rect.grown(4, Size(*picture.shape))
+    rect = around_hole(holes[index])
     hole = holes[index][rect.slices] > 0
     total, weight = np.zeros((2, *hole.shape), np.float32)
     for sign in (-1, 1):
@@ -218,10 +239,15 @@ def neutral(
             weight[take] += np.float32(1 / distance)
             open_ &= ~take
     known = ~hole | (weight > 0)
-    mixed = np.where(hole, total / np.maximum(weight, 1e-6), picture[rect.slices])
-    full = picture.copy()
-    full[rect.slices] = to_bytes(membrane(mixed.astype(np.float32)[..., None], known)[..., 0])
-    return full
+    mixed = np.where(hole, total / np.maximum(weight, 1e-6), lumas[index][rect.slices])
+    return to_bytes(membrane(mixed.astype(np.float32)[..., None], known)[..., 0])
+
+
+def around_hole(hole: Luma) -> Rect:
+    """Where a hole (H, W) lies, with a little of what is around it."""
+    rect = bounds(hole)
+    assert rect is not None
+    return rect.grown(4, Size(*hole.shape))
 
 
 def _through(picture: Luma, barred: Luma, matrix: Matrix | None, rect: Rect) -> tuple[Luma, Luma]:
@@ -234,26 +260,27 @@ def _through(picture: Luma, barred: Luma, matrix: Matrix | None, rect: Rect) -> 
 
 
 def displacement(matrix: Matrix, rect: Rect) -> Float:
-    """How far (h, w, 2) the pixels of a rectangle go under a homography."""
+    """How far (2, h, w) the pixels of a rectangle go under a homography."""
     places = grid(rect)
-    moved = cv2.perspectiveTransform(places.reshape(-1, 1, 2), matrix).reshape(places.shape)
-    return np.asarray(moved - places, np.float32)
+    moved = cv2.perspectiveTransform(cv2.merge([*places]), matrix)
+    return np.asarray(np.stack(cv2.split(moved)) - places, np.float32)
 
 
 def grid(rect: Rect) -> Float:
-    """The places (h, w, 2) along x and y of a rectangle's pixels."""
-    rows, columns = np.mgrid[rect.top : rect.bottom, rect.left : rect.right].astype(np.float32)
-    return np.dstack([columns, rows])
+    """The places (2, h, w) along x and y of a rectangle's pixels."""
+    rows = np.arange(rect.top, rect.bottom, dtype=np.float32)[:, None]
+    columns = np.arange(rect.left, rect.right, dtype=np.float32)[None]
+    return np.stack(np.broadcast_arrays(columns, rows))
 
 
 def sampled(
     picture: npt.NDArray[Any], places: Float, sampling: int, outside: int | None
 ) -> npt.NDArray[Any]:
-    """A picture at places (h, w, 2) along x and y.
+    """A picture at places (2, h, w) along x and y.
 
     Beyond its border it is ``outside``, or goes on with its last pixels where that is None.
     """
-    x, y = cv2.split(places)
+    x, y = places
     border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
     values = (float(outside or 0),) * 4
     return np.asarray(cv2.remap(picture, x, y, sampling, borderMode=border, borderValue=values))

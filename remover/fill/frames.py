@@ -49,6 +49,11 @@ def mean_level(levels: Float) -> Float:
     return np.asarray(cv2.transform(levels, np.full((1, 3), 1 / 3, np.float32)), np.float32)
 
 
+def thrice(values: Float) -> Float:
+    """(h, w, 3): the same (h, w) for each channel; NumPy is slow where it has to spread them."""
+    return np.asarray(cv2.merge([values] * 3), np.float32)
+
+
 def largest(levels: Float) -> Float:
     """(h, w): largest of the three channels of (h, w, 3)."""
     red, green, blue = cv2.split(levels)

@@ -37,7 +37,7 @@ class _State:
 
     rect: Rect
     velocity: Float = field(repr=False)
-    """(h, w, 2): pixels a frame against the camera, in the direction that is followed."""
+    """(2, h, w): pixels a frame against the camera, in the direction that is followed."""
     age: Float = field(repr=False)
     """(h, w): frames since it was seen."""
 
@@ -72,54 +72,52 @@ def _go_on(
 ) -> tuple[Field, _State]:
     """The field from ``index`` back to ``last``, and what moves in ``index``."""
     measured = pair[1] if last < index else pair[0]
-    rect = measured.rect
+    rect, shift = measured.rect, measured.shift
     camera = flows.camera
     if camera.static:
-        steady = np.zeros_like(measured.shift)
+        steady = np.zeros_like(shift)
     else:
         steady = displacement(camera.between(index, last), rect)
     hole = flows.hole(index)
     hidden = hole[rect.slices] > 0
-    velocity = _velocities(measured, steady, hole, flows.hole(last))
+    velocity = _velocities(rect, shift, steady, hole, flows.hole(last))
     age = np.zeros(hidden.shape, np.float32)
-    velocity[hidden] = 0
+    velocity[:, hidden] = 0
     if state is None or not hidden.any():
         return measured, _State(rect, velocity, age)
     brought, ages = _moved(state, _ahead(state, camera, last, index), rect)
     moves = hidden & (_squared(brought) > LEAST**2) & (ages <= OLDEST)
-    shift = measured.shift
-    if moves.any():
-        shift = shift.copy()
-        shift[moves] = (steady - brought)[moves]
-        velocity[moves], age[moves] = brought[moves], ages[moves]
-    return Field(rect, shift, moves), _State(rect, velocity, age)
+    if not moves.any():
+        return Field(rect, measured.steps, moves), _State(rect, velocity, age)
+    shift = np.where(moves, steady - brought, shift)
+    velocity[:, moves], age[moves] = brought[:, moves], ages[moves]
+    return Field.of(rect, shift, moves), _State(rect, velocity, age)
 
 
 def _squared(velocity: Float) -> Float:
-    """Squared lengths (...) of vectors (..., 2)."""
-    return np.asarray(velocity[..., 0] ** 2 + velocity[..., 1] ** 2)
+    """Squared lengths (...) of vectors (2, ...)."""
+    return np.asarray(velocity[0] ** 2 + velocity[1] ** 2)
 
 
 def _ahead(state: _State, camera: Camera, last: int, index: int) -> Float:
-    """Where (h, w, 2) the pixels of a state are a frame later."""
+    """Where (2, h, w) the pixels of a state are a frame later."""
     places = grid(state.rect) + state.velocity
     if camera.static:
         return places
     return places + displacement(camera.between(last, index), state.rect)
 
 
-def _velocities(measured: Field, steady: Float, hole: Barred, last: Barred) -> Float:
-    """Velocities (h, w, 2) outside the hole, near it borrowed from a little further away."""
-    rect = measured.rect
+def _velocities(rect: Rect, shift: Float, steady: Float, hole: Barred, last: Barred) -> Float:
+    """Velocities (2, h, w) outside the hole, near it borrowed from a little further away."""
     near = _near(hole, rect)
-    places = grid(rect) + measured.shift - np.array([rect.left, rect.top], np.float32)
+    places = grid(Rect(0, 0, *rect.size)) + shift
     lands = sampled(_near(last, rect), places, cv2.INTER_NEAREST, 255)
     known = (near == 0) & (lands == 0)
-    velocity = steady - measured.shift
+    velocity = steady - shift
     slow = _squared(velocity) < LEAST**2
     if (slow | ~known).all():
         return np.zeros_like(velocity)
-    velocity[slow] = 0
+    velocity[:, slow] = 0
     return _nearest(velocity, known, BORROWED)
 
 
@@ -128,35 +126,33 @@ def _near(hole: Barred, rect: Rect) -> Barred:
 
 
 def _moved(state: _State, ahead: Float, rect: Rect) -> tuple[Float, Float]:
-    """Velocities (h, w, 2) and ages that a state brings into a rectangle; the faster one wins."""
+    """Velocities (2, h, w) and ages that a state brings into a rectangle; the faster one wins."""
     height, width = rect.size
-    brought = np.zeros((height, width, 3), np.float32)
+    brought = np.zeros((3, height, width), np.float32)
     got = np.zeros((height, width), np.bool_)
     moving = _squared(state.velocity) > 0
-    columns, rows = np.rint(ahead[moving]).astype(np.int64).T
+    columns, rows = np.rint(ahead[:, moving]).astype(np.int64)
     columns, rows = columns - rect.left, rows - rect.top
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    speeds = state.velocity[moving][inside]
+    speeds = state.velocity[:, moving][:, inside]
     order = np.argsort(_squared(speeds), kind="stable")
     columns, rows = columns[inside][order], rows[inside][order]
-    brought[rows, columns, :2] = speeds[order]
-    brought[rows, columns, 2] = state.age[moving][inside][order] + 1
+    brought[:2, rows, columns] = speeds[:, order]
+    brought[2, rows, columns] = state.age[moving][inside][order] + 1
     got[rows, columns] = True
     brought = _nearest(brought, got, CRACK)
-    smooth = [cv2.medianBlur(np.ascontiguousarray(brought[..., i]), 5) for i in range(2)]
-    return np.dstack(smooth), brought[..., 2]
+    return np.stack([cv2.medianBlur(axis, 5) for axis in brought[:2]]), brought[2]
 
 
 def _nearest(values: Float, known: npt.NDArray[np.bool_], farthest: float) -> Float:
-    """``values`` (h, w, c), elsewhere those of the nearest known pixel, not beyond ``farthest``."""
+    """``values`` (c, h, w), elsewhere those of the nearest known pixel, not beyond ``farthest``."""
     if not known.any():
         return np.zeros_like(values)
     distance, label = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    rows, columns = np.nonzero(known)
+    there = np.flatnonzero(known)
     place = np.zeros(int(label.max()) + 1, np.int64)
-    place[label[rows, columns]] = np.arange(len(rows))
-    source = place[label]
-    near = values[rows[source], columns[source]]
-    return np.where((np.asarray(distance) <= farthest)[..., None], near, 0).astype(np.float32)
+    place[label.ravel()[there]] = there
+    source, is_near = place[label], np.asarray(distance) <= farthest
+    return np.stack([np.where(is_near, axis.take(source), np.float32(0)) for axis in values])

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from remover.fill.align import Camera, visible, warp
-from remover.fill.frames import Float, Frame, disk
+from remover.fill.align import Camera, shown_through, visible, warp
+from remover.fill.frames import Float, Frame, disk, to_levels
 from remover.fill.seam import Known
 from remover.types import Rect
 
@@ -50,14 +50,20 @@ def moving(frame: Frame, others: Sequence[Frame], camera: Camera, rect: Rect) ->
 
 def _usual(others: Sequence[Frame], index: int, camera: Camera, rect: Rect) -> Float | None:
     """The median (h, w, 3) of what frames show of a region, NaN where too few show it."""
-    stack = []
+    if len(others) < FEWEST:
+        return None
+    shown, seen = [], []
     for one in others:
         matrix = None if camera.static else camera.between(one.index, index)
-        levels, seen = warp(one, matrix, rect), visible(one, matrix, rect)
-        stack.append(np.where(seen[..., None], levels, np.float32(np.inf)))
-    if len(stack) < FEWEST:
-        return None
-    ordered = np.sort(np.stack(stack), axis=0)
-    count = np.isfinite(ordered[..., :1]).sum(axis=0)
-    middle = np.take_along_axis(ordered, np.maximum(count - 1, 0)[None] // 2, axis=0)[0]
-    return np.where(count >= FEWEST, middle, np.float32(np.nan))
+        shown.append(shown_through(one, matrix, rect))
+        seen.append(visible(one, matrix, rect))
+    count = np.sum(seen, axis=0)
+    place = np.maximum(count - 1, 0)[None] // 2
+    usual = []
+    for channel in range(3):  # one after the other: all of them together take three times as much
+        ordered = np.stack([to_levels(rgb[..., channel]) for rgb in shown])
+        ordered[~np.stack(seen)] = np.inf
+        ordered.sort(axis=0)
+        middle = np.take_along_axis(ordered, place, axis=0)[0]
+        usual.append(np.where(count >= FEWEST, middle, np.float32(np.nan)))
+    return np.dstack(usual)

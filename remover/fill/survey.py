@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from remover.fill.align import Camera, Matrix, View, is_still, step, view
-from remover.fill.frames import Frame, load
+from remover.fill.frames import SKIP, Frame, load
 from remover.fill.live import NO_NOISE, Noise, live_noise, pairs_of, typical
 from remover.fill.spread import ahead
 from remover.progress import Progress
-from remover.types import Mask, Pictures, Shot, Window
+from remover.types import RGB, Mask, Pictures, Shot, Window
 
 MAX_FAR = 24
 """Frames kept from all over the shot at most."""
@@ -104,8 +104,21 @@ def far_frames(
     found: Survey,
 ) -> list[Frame]:
     """Load the frames that a survey chose to keep."""
-    pictures_of = ((i, next(iter(pictures.read(i, i + 1)))) for i in found.far)
-    return [load(i, rgb, hole, no_source, rim) for i, rgb in pictures_of]
+    return [load(i, rgb, hole, no_source, rim) for i, rgb in _picked(pictures, found.far)]
+
+
+def _picked(pictures: Pictures, indices: Sequence[int]) -> Iterator[tuple[int, RGB]]:
+    """Some pictures of a video, ascending; one pass where they are near each other."""
+    place, end = -1, max(indices, default=-1) + 1
+    source: Iterator[RGB] = iter(())
+    for index in indices:
+        if not 0 <= place <= index <= place + SKIP:
+            source, place = iter(pictures.read(index, end)), index
+        while place < index:
+            next(source)
+            place += 1
+        yield index, next(source)
+        place += 1
 
 
 def kept_indices(start: int, stop: int, frame_bytes: int) -> frozenset[int]:

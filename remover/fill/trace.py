@@ -37,33 +37,37 @@ def trace(
         scale: Pixels of the frames for one of the fields, along x and y.
 
     Yields:
-        A frame and the places (h, w, 2) in it, along x and y; ``NOWHERE`` where the way is lost.
+        A frame and the places (2, h, w) in it, along x and y; ``NOWHERE`` where the way is lost.
     """
-    places, size = grid(rect), np.array(scale, np.float32)
+    places, size = grid(rect), np.array(scale, np.float32)[:, None, None]
     for place in range(index, index + sign * count, sign):
         step = field(place)
         if step is None:
             return
-        inner = at_size(places, size) - np.array([step.rect.left, step.rect.top], np.float32)
-        shift = sampled(step.shift, inner, cv2.INTER_LINEAR, None)
-        x, y = inner[..., 0], inner[..., 1]
+        inner = within(places, scale, step.rect)
+        shift = [sampled(axis, inner, cv2.INTER_LINEAR, None) for axis in step.shift]
+        x, y = inner
         lost = (x < 0) | (y < 0) | (x > step.rect.size.width - 1) | (y > step.rect.size.height - 1)
-        places = np.asarray(places + shift * size, np.float32)
-        places[lost] = NOWHERE
+        places = np.asarray(places + np.stack(shift) * size, np.float32)
+        places[:, lost] = NOWHERE
         yield place + sign, places
 
 
-def at_size(places: Float, scale: Float) -> Float:
-    """Places (h, w, 2) in a picture whose pixels are as large as ``scale`` (2,) of these."""
+def within(places: Float, scale: tuple[float, float], rect: Rect) -> Float:
+    """Places (2, h, w) in the part ``rect`` of a picture whose pixels are ``scale`` of these."""
     half = np.float32(0.5)
-    return np.asarray((places + half) / scale - half, np.float32)
+    found = places + half
+    found /= np.array(scale, np.float32)[:, None, None]
+    found -= half
+    found -= np.array([rect.left, rect.top], np.float32)[:, None, None]
+    return found
 
 
 def shows(frame: Frame, places: Float) -> npt.NDArray[np.bool_]:
-    """Where (h, w) a frame may be copied from at places (h, w, 2)."""
+    """Where (h, w) a frame may be copied from at places (2, h, w)."""
     return np.asarray(sampled(frame.barred, places, cv2.INTER_LINEAR, 255) == 0)
 
 
 def look(frame: Frame, places: Float) -> Float:
-    """A frame's levels (h, w, 3) at places (h, w, 2)."""
+    """A frame's levels (h, w, 3) at places (2, h, w)."""
     return to_levels(cast(RGB, sampled(frame.rgb, places, cv2.INTER_CUBIC, None)))

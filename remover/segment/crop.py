@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from remover.segment.appearance import Float
-from remover.segment.features import MULTIPLE, STRIDE
+from remover.segment.features import STRIDE
+from remover.segment.lite import MULTIPLE
 from remover.segment.walk import Small
 from remover.types import Rect, Size
 

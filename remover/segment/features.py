@@ -8,7 +8,6 @@ one of 16.
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -17,13 +16,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from remover import weights
+from remover.segment.lite import ASSET, BLOCKS, UNDONE
 from remover.segment.walk import Small
 
 STRIDE = 8
 """Pixels of the input to a cell of the grid."""
-
-MULTIPLE = 16
-"""Sides of the input are multiples of this."""
 
 TAPS = (4, 7, 10, 14)
 """Blocks whose outputs are the features."""
@@ -33,32 +30,6 @@ CHANNELS = (40, 80, 112, 192)
 
 SIX = 0x40C0
 """The bits of 6 in bfloat16."""
-
-ASSET = "efficientnet-lite0.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """An inverted residual block."""
-
-    kernel: int
-    stride: int
-    inputs: int
-    outputs: int
-
-
-def _blocks() -> tuple[Block, ...]:
-    """Blocks 0 to 14 with the strides they were trained with."""
-    stages = ((3, 1, 16, 1), (3, 2, 24, 2), (5, 2, 40, 2), (3, 2, 80, 3), (5, 1, 112, 3))
-    blocks, inputs = [], 32
-    for kernel, stride, outputs, count in (*stages, (5, 2, 192, 4)):
-        for i in range(count):
-            blocks.append(Block(kernel, stride if i == 0 else 1, inputs, outputs))
-            inputs = outputs
-    return tuple(blocks)
-
-
-BLOCKS = _blocks()
 
 
 class Lite0:
@@ -74,7 +45,7 @@ class Lite0:
     def __call__(self, picture: Small, *, last: int = TAPS[-1]) -> list[Tensor]:
         """The taps (C, h, w) up to block ``last`` of a picture (H, W, 3), in single precision.
 
-        Sides are multiples of ``MULTIPLE``. Taps lie on a grid of 8 pixels, the last on one of 16.
+        Sides are multiples of 16. Taps lie on a grid of 8 pixels, the last on one of 16.
         """
         pixels = torch.from_numpy(np.ascontiguousarray(picture)).to(self._device)
         x = (pixels.permute(2, 0, 1)[None].float() - 127) / 128  # channels stay side by side
@@ -87,10 +58,10 @@ class Lite0:
         taps, dilation = [], 1
         for index, block in enumerate(BLOCKS[: last + 1]):
             stride = block.stride
-            if dense and index == 5:
+            if dense and index == UNDONE:
                 stride = 1
             x = self._block(index, x, stride, dilation)
-            if dense and index == 5:
+            if dense and index == UNDONE:
                 dilation = 2
             if index in TAPS:
                 taps.append(x)

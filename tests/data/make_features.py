@@ -22,7 +22,8 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from remover.segment.features import ASSET, BLOCKS, Lite0
+from remover.segment.features import Lite0
+from remover.segment.lite import ASSET, BLOCKS
 
 EPSILON = 1e-3
 ASSETS = Path(__file__).resolve().parents[2] / "remover" / "assets"

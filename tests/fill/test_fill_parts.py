@@ -10,7 +10,7 @@ from remover.fill import PAINTER, PAINTER_LICENCE, patch
 from remover.fill.align import Camera, is_sane, is_still, step, view, visible, warp
 from remover.fill.carry import lay
 from remover.fill.confidence import confidence, texture_of
-from remover.fill.copy import REACH, empty_side, error_around, join, rest
+from remover.fill.copy import EDGE, REACH, empty_side, error_around, inwards, join, rest
 from remover.fill.frames import Frame, to_bytes, to_levels
 from remover.fill.patch import paint, paint_key
 from remover.fill.seam import CLIP, level_rim, match_seam, membrane, ring_around
@@ -145,6 +145,36 @@ def test_where_the_sides_contradict_the_trusted_one_is_leant_to():
     after.add(light, seen, np.full((20, 20), 4, np.float32), 1)
     got = join(Rect(0, 0, 20, 20), before, after)
     assert got.rgb.max() < 45
+
+
+def test_where_a_source_ends_no_hard_edge_is_left():
+    rect, half = Rect(0, 0, 40, 60), np.zeros((40, 60), bool)
+    half[:, :30] = True
+    before, error = empty_side(40, 60), np.full((40, 60), 2, np.float32)
+    for level, seen in ((100, np.ones_like(half)), (140, half)):
+        before.add(np.full((40, 60, 3), level, np.float32), seen, error, 1)
+    row = join(rect, before, empty_side(40, 60)).rgb[20, :, 0]
+    assert row[10] == pytest.approx(120)
+    assert row[50] == pytest.approx(100)
+    assert np.abs(np.diff(row)).max() < 10
+
+
+@given(st.integers(0, 1000))
+def test_what_one_source_alone_shows_comes_whole(seed):
+    rng = np.random.default_rng(seed)
+    seen, levels = rng.random((20, 24)) > 0.4, rng.uniform(0, 255, (20, 24, 3)).astype(np.float32)
+    before = empty_side(20, 24)
+    before.add(levels, seen, np.full((20, 24), 2, np.float32), 3)
+    copied = join(Rect(0, 0, 20, 24), before, empty_side(20, 24))
+    assert np.array_equal(copied.known, seen)
+    assert np.allclose(copied.rgb[seen], levels[seen], atol=1e-3)
+
+
+def test_a_source_without_an_end_counts_in_full():
+    assert (inwards(np.ones((9, 70), bool)) == 1).all()
+    seen = np.ones((9, 70), bool)
+    seen[:, 0] = False
+    assert np.allclose(inwards(seen)[4, : int(EDGE)], np.arange(EDGE) / EDGE, atol=0.05)
 
 
 def test_the_error_around_a_hole_is_that_of_the_pixels_both_show():

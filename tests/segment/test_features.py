@@ -10,10 +10,7 @@ from remover import weights
 from remover.errors import WeightsError
 from remover.segment.crop import crop_around
 from remover.segment.features import (
-    ASSET,
-    BLOCKS,
     CHANNELS,
-    MULTIPLE,
     STRIDE,
     Lite0,
     dense,
@@ -22,6 +19,7 @@ from remover.segment.features import (
     one_thread,
     with_one,
 )
+from remover.segment.lite import ASSET, BLOCKS, MULTIPLE
 from remover.types import Size
 
 
