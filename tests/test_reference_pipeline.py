@@ -14,7 +14,7 @@ from test_sampling import rule_of
 from torch import Tensor
 from torch.nn import functional
 
-from remover import weights
+from remover import tensorfile, weights
 from remover.fill.diffusion import decoded, known_latents, masked, part_velocity, resized_hole
 from remover.models.config import DiTConfig, VaeConfig
 from remover.models.dit import DiT
@@ -53,8 +53,8 @@ def case(request) -> Case:
     return Case(
         {**inputs, **changed},
         about["case"],
-        load_dit(dit, weights.tensors(files.transformer)),
-        load_vae(vae, weights.tensors(files.vae)),
+        load_dit(dit, tensorfile.read(files.transformer)),
+        load_vae(vae, tensorfile.read(files.vae)),
         replace(solver, rule=rule_of(about["diffusers"])),
     )
 

@@ -5,7 +5,7 @@ import resource
 import pytest
 import torch
 
-from remover import weights
+from remover import tensorfile, weights
 from remover.errors import UsageError, WeightsError
 
 
@@ -121,12 +121,12 @@ def test_sizes_are_written_for_people(count, text):
 def test_what_is_saved_is_read_again(tmp_path):
     path = tmp_path / "some.safetensors"
     tensors = {"a": torch.arange(6.0).view(2, 3).t(), "b": torch.ones(2, dtype=torch.bfloat16)}
-    weights.save(path, tensors, {"steps": "7"})
-    found = weights.tensors(path)
+    tensorfile.save(path, tensors, {"steps": "7"})
+    found = tensorfile.read(path)
     assert found.keys() == tensors.keys()
     assert all(torch.equal(found[name], tensors[name]) for name in tensors)
     assert found["b"].dtype == torch.bfloat16
-    assert weights.metadata(path) == {"steps": "7"}
+    assert tensorfile.metadata(path) == {"steps": "7"}
     plain = tmp_path / "plain"
     plain.write_text("")
     assert path.stat().st_mode == plain.stat().st_mode
@@ -137,9 +137,9 @@ def test_a_refusal_to_save_is_the_systems_own(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(OSError, match="File too large") as raised:
-            weights.save(tmp_path / "some.safetensors", {"a": torch.zeros(10_000)})
+            tensorfile.save(tmp_path / "some.safetensors", {"a": torch.zeros(10_000)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert raised.value.errno == errno.EFBIG
     with pytest.raises(FileNotFoundError):
-        weights.save(tmp_path / "none" / "some.safetensors", {})
+        tensorfile.save(tmp_path / "none" / "some.safetensors", {})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remover import weights
+from remover import tensorfile, weights
 from remover.device import resolve
 from remover.errors import UsageError, WeightsError
 from remover.models.config import AnyVaeConfig, DiTConfig, vae_config
@@ -115,9 +115,9 @@ def _network(
     dit = DiTConfig.from_json(weights.config_of(files.transformer_config))
     vae = vae_config(weights.config_of(files.vae_config))
     sampler = SamplerConfig.from_json(weights.config_of(files.scheduler_config))
-    shapes = weights.shapes(files.transformer)
+    shapes = tensorfile.shapes(files.transformer)
     empty_dit(dit, shapes)
-    empty_vae(vae, weights.shapes(files.vae))
+    empty_vae(vae, tensorfile.shapes(files.vae))
     _check_fit(dit, vae)
     stored = _most(list(shapes.values()))
     where = resolve(device, prefer_gpu=True)

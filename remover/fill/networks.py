@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from remover import weights
+from remover import tensorfile
 from remover.fill.choose import Network
 from remover.models.dit import DiT
 from remover.models.load import AnyVae, load_dit, load_vae
@@ -42,7 +42,7 @@ class Networks:
             WeightsError: The file cannot be read.
         """
         if self._vae is None:
-            found = weights.tensors(self.network.files.vae)
+            found = tensorfile.read(self.network.files.vae)
             self._vae = load_vae(self.network.vae, found, dtype=self.dtype, device=self._resting)
         with self._placed(self._vae), _exact():
             yield self._vae
@@ -51,7 +51,7 @@ class Networks:
     def dit(self) -> Iterator[DiT]:
         """The transformer on its device, for the block; see ``vae``."""
         if self._dit is None:
-            found = weights.tensors(self.network.files.transformer)
+            found = tensorfile.read(self.network.files.transformer)
             kept = DTYPES[self.plan.weights]
             self._dit = load_dit(self.network.dit, found, dtype=kept, device=self._resting)
         is_by_blocks = self.plan.offload is Offload.LAYERS

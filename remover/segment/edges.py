@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from remover import weights
+from remover import tensorfile
 from remover.segment.appearance import Float
 from remover.segment.walk import Small
 
@@ -125,4 +125,4 @@ def _placed(tensor: Tensor, device: torch.device) -> Tensor:
 @cache
 def network(device: str = "cpu") -> Edges:
     """The network with the weights that come with the package."""
-    return Edges(weights.asset(ASSET), device)
+    return Edges(tensorfile.asset(ASSET), device)

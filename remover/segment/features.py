@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from remover import weights
+from remover import tensorfile
 from remover.segment.lite import ASSET, BLOCKS, UNDONE
 from remover.segment.walk import Small
 
@@ -134,7 +134,7 @@ def fast_dtype() -> torch.dtype:
 @cache
 def network(device: str = "cpu", dtype: torch.dtype = torch.float32) -> Lite0:
     """The network with the weights that come with the package."""
-    return Lite0(weights.asset(ASSET), device, dtype)
+    return Lite0(tensorfile.asset(ASSET), device, dtype)
 
 
 def dense(taps: list[Tensor]) -> Tensor:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from remover import weights
+from remover import tensorfile
 from remover.segment.walk import Small
 
 Float = npt.NDArray[np.float32]
@@ -72,7 +72,9 @@ def deep(picture: Small) -> Float:
 
 @cache
 def _weights() -> dict[str, Float]:
-    return {name: array.astype(np.float32) for name, array in weights.asset_arrays(ASSET).items()}
+    return {
+        name: array.astype(np.float32) for name, array in tensorfile.asset_arrays(ASSET).items()
+    }
 
 
 def _stem(pixels: Float) -> Float:

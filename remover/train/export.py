@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from remover import files, weights
+from remover import files, tensorfile, weights
 from remover.errors import WeightsError
 from remover.models.config import TINY, AnyVaeConfig, DiTConfig, TinyConfig, vae_config
 from remover.models.load import KEPT_IN_FLOAT32, AnyVae, empty_dit, empty_vae
@@ -71,7 +71,7 @@ def export(
         for name in {Path(path).parent for path in weights.LAYOUT.values()}:
             (part / name).mkdir(parents=True)
         _write_json(part / weights.LAYOUT["transformer_config"], transformer_json(config))
-        weights.save(part / weights.LAYOUT["transformer"], placed, {"format": "pt"})
+        tensorfile.save(part / weights.LAYOUT["transformer"], placed, {"format": "pt"})
         _write_vae(part, vae)
         _write_json(part / weights.LAYOUT["scheduler_config"], scheduler_json(sampler))
         (part / CARD).write_text(card.text(config, dtype), encoding="utf-8")
@@ -147,7 +147,7 @@ def save_vae(folder: Path, vae: AnyVae) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / Path(weights.LAYOUT["vae_config"]).name, vae_json(vae.config))
-    weights.save(folder / Path(weights.LAYOUT["vae"]).name, vae.state_dict(), {"format": "pt"})
+    tensorfile.save(folder / Path(weights.LAYOUT["vae"]).name, vae.state_dict(), {"format": "pt"})
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -198,7 +198,7 @@ def _vae_shape(vae: Path | AnyVae) -> AnyVaeConfig:
         return vae.config
     config, values = _vae_files(vae)
     shape = vae_config(weights.config_of(config))
-    empty_vae(shape, weights.shapes(values))
+    empty_vae(shape, tensorfile.shapes(values))
     return shape
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from remover import weights
+from remover import tensorfile, weights
 from remover.errors import WeightsError
 from remover.models.config import DiTConfig
 from remover.models.dit import ContrastTokens, DiT
@@ -283,7 +283,7 @@ def _read(files: tuple[Path, ...], names: Mapping[str, str]) -> dict[str, Tensor
     ours = {theirs: name for name, theirs in names.items()}
     found = {}
     for file in files:
-        for packed, tensor in weights.tensors(file).items():
+        for packed, tensor in tensorfile.read(file).items():
             theirs = wan.unpacked(packed)
             if theirs in ours:
                 found[ours[theirs]] = _plain(theirs, tensor)

@@ -16,7 +16,7 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from remover import weights
+from remover import tensorfile
 from remover.errors import UsageError, WeightsError
 from remover.models.dit import DiT
 
@@ -164,7 +164,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], adapters: Adapters) -> None:
         OSError: The system refuses.
     """
     told = {"rank": adapters.rank, "alpha": adapters.alpha, "new": list(adapters.new)}
-    weights.save(path, tensors, {_ABOUT: json.dumps(told)})
+    tensorfile.save(path, tensors, {_ABOUT: json.dumps(told)})
 
 
 def load(path: Path) -> tuple[Adapters, dict[str, Tensor]]:
@@ -174,13 +174,13 @@ def load(path: Path) -> tuple[Adapters, dict[str, Tensor]]:
         WeightsError: It cannot be read, or holds no adapters.
     """
     try:
-        told = json.loads(weights.metadata(path)[_ABOUT])
+        told = json.loads(tensorfile.metadata(path)[_ABOUT])
         adapters = Adapters(told["rank"], told["alpha"], tuple(told["new"]))
     except (KeyError, ValueError, TypeError):
         raise WeightsError(
             f"`{path}` holds no adapters", hint="give a file that a run with adapters wrote"
         ) from None
-    return adapters, weights.tensors(path)
+    return adapters, tensorfile.read(path)
 
 
 def restore(network: DiT, tensors: Mapping[str, Tensor]) -> None:

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from remover.errors import InputError, UsageError
 from remover.files import from_os_error, reason_of, write_all
+from remover.tensorfile import packed, unpacked
 from remover.train.samples import Sample
-from remover.weights import packed, unpacked
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 """What latents are kept in."""

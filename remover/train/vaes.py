@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from remover import weights
+from remover import tensorfile, weights
 from remover.errors import WeightsError
 from remover.files import from_os_error, publishing, write_whole
 from remover.models.config import TINY, TinyConfig, vae_config
@@ -72,7 +72,7 @@ def loaded(folder: Path) -> AnyVae:
             hint=f"give the folder with its `{CONFIG}` and `{WEIGHTS}`",
         )
     config = vae_config(weights.config_of(inner / CONFIG))
-    return load_vae(config, weights.tensors(inner / WEIGHTS))
+    return load_vae(config, tensorfile.read(inner / WEIGHTS))
 
 
 def save(vae: TinyVae, place: Path) -> None:
@@ -88,7 +88,7 @@ def save(vae: TinyVae, place: Path) -> None:
             part.mkdir()
             text = json.dumps({"_class_name": TINY, **asdict(vae.config)}, indent=2)
             write_whole(part / CONFIG, text.encode())
-            weights.save(part / WEIGHTS, vae.state_dict())
+            tensorfile.save(part / WEIGHTS, vae.state_dict())
     except OSError as error:
         raise from_os_error(error, place) from error
 

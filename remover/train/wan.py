@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from remover import weights
+from remover import tensorfile, weights
 from remover.errors import WeightsError
 from remover.models.config import DiTConfig
 
@@ -135,7 +135,7 @@ def find(place: Path) -> Found:
     config = folder / "config.json"
     shapes: dict[str, Tensor] = {}
     for part in parts:
-        shapes |= weights.shapes(part)
+        shapes |= tensorfile.shapes(part)
     return Found(weights.config_of(config) if config.is_file() else None, shapes, parts)
 
 

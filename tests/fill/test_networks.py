@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from remover import weights
+from remover import tensorfile, weights
 from remover.fill.choose import Network, choose
 from remover.fill.networks import Networks, borrowed, by_blocks
 from remover.models.dit import DiT
@@ -44,7 +44,7 @@ def test_what_waits_elsewhere_computes_the_same(network, offload):
 
 def test_a_network_is_loaded_once_and_when_it_is_needed(network, monkeypatch):
     loaded = []
-    real = weights.tensors
+    real = tensorfile.read
     monkeypatch.setattr(weights, "tensors", lambda path: (loaded.append(path), real(path))[1])
     networks = Networks(network, PLAN)
     assert loaded == []
@@ -60,7 +60,7 @@ def on_device(dit: DiT) -> list[bool]:
 
 
 def test_one_block_at_a_time_is_on_the_device(network):
-    dit = load_dit(network.dit, weights.tensors(network.files.transformer))
+    dit = load_dit(network.dit, tensorfile.read(network.files.transformer))
     own = {name: value.data_ptr() for name, value in dit.state_dict().items()}
     seen = []
     for block in dit.blocks:
@@ -76,7 +76,7 @@ def test_one_block_at_a_time_is_on_the_device(network):
 
 
 def test_what_fails_on_the_device_comes_back(network):
-    dit = load_dit(network.dit, weights.tensors(network.files.transformer))
+    dit = load_dit(network.dit, tensorfile.read(network.files.transformer))
     with pytest.raises(RuntimeError), by_blocks(dit, "meta"):
         dit(torch.empty(1, 48, 2, 4, 4), torch.empty(1))  # not where the network is
     with pytest.raises(KeyError), borrowed(dit, "meta"):

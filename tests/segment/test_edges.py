@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remover import weights
+from remover import tensorfile
 from remover.segment.edges import ASSET, MULTIPLE, Edges, mend, network
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
@@ -75,7 +75,7 @@ def test_any_size_gives_shares_of_that_size(height, width, area):
 
 
 def test_the_weights_are_small_and_fit():
-    state = weights.asset(ASSET)
+    state = tensorfile.asset(ASSET)
     assert all(tensor.dtype == torch.float16 for tensor in state.values())
     assert sum(tensor.numel() for tensor in state.values()) < 300_000
     odds = network().run(torch.zeros(1, 3, MULTIPLE, MULTIPLE), torch.zeros(1, 1, 16, 16))

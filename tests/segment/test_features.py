@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remover import weights
+from remover import tensorfile
 from remover.errors import WeightsError
 from remover.segment.crop import crop_around
 from remover.segment.features import (
@@ -32,7 +32,7 @@ def picture(height: int, width: int) -> np.ndarray:
 def test_the_features_are_those_of_the_package_that_the_weights_come_from():
     """Means of absolute values of its own network with batch norms, in full precision."""
     pixels = torch.from_numpy(picture(64, 96)).permute(2, 0, 1)[None].float()
-    taps = Lite0(weights.asset(ASSET)).run((pixels - 127) / 128, dense=False)
+    taps = Lite0(tensorfile.asset(ASSET)).run((pixels - 127) / 128, dense=False)
     assert [tuple(tap.shape[1:]) for tap in taps] == [
         (40, 8, 12),
         (80, 4, 6),
@@ -47,14 +47,14 @@ PACKAGE_MEANS = [7.1401, 6.85477, 4.69344, 5.32062]
 
 
 def test_the_weights_are_small_and_complete():
-    state = weights.asset(ASSET)
+    state = tensorfile.asset(ASSET)
     assert len(state) == 2 * (1 + 2 + 3 * (len(BLOCKS) - 1))
     assert all(tensor.dtype == torch.float16 for tensor in state.values())
 
 
 def test_missing_weights_are_one_sentence():
     with pytest.raises(WeightsError, match="comes with the package"):
-        weights.asset("another.safetensors")
+        tensorfile.asset("another.safetensors")
 
 
 def test_the_dense_network_keeps_the_grid_of_eight_pixels():
@@ -73,7 +73,7 @@ def test_heads_get_the_descriptors_and_a_one():
 
 def test_sixteen_bits_see_what_single_precision_sees():
     """Noise is what could be told apart least; the channels of a cell are of length one there."""
-    state = weights.asset(ASSET)
+    state = tensorfile.asset(ASSET)
     pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
     exact, rough = (dense(Lite0(state, dtype=d)(pixels)) for d in (torch.float32, torch.bfloat16))
     assert rough.dtype == torch.float32
@@ -119,7 +119,7 @@ def test_one_thread_is_given_back():
 
 
 def test_the_state_is_used_in_single_precision():
-    net = Lite0(weights.asset(ASSET))
+    net = Lite0(tensorfile.asset(ASSET))
     taps = net(picture(32, 32), last=4)
     assert len(taps) == 1
     assert taps[0].dtype == torch.float32

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remover import weights
+from remover import tensorfile
 from remover.errors import WeightsError
 from remover.segment.features import network
 from remover.segment.lite import MULTIPLE, deep
@@ -25,4 +25,4 @@ def test_its_last_layer_is_that_of_pytorch(height, width, seed):
 
 def test_missing_weights_are_one_sentence():
     with pytest.raises(WeightsError, match="comes with the package"):
-        weights.asset_arrays("another.safetensors")
+        tensorfile.asset_arrays("another.safetensors")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import remover
-from remover import weights
+from remover import tensorfile, weights
 from remover.errors import OutputError, WeightsError
 from remover.fill.choose import choose
 from remover.models.config import DiTConfig, TinyConfig, VaeConfig, vae_config
@@ -107,7 +107,7 @@ def test_the_cleaner_takes_what_is_exported(dtype, keep_tokens, tensors, vae, tm
     assert found.dit == (STAGED if keep_tokens else SHAPE)
     assert (found.stored, found.sampler.shift) == (dtype, 5.0)
     assert (found.guidance is None) != keep_tokens
-    read = weights.tensors(found.files.transformer)
+    read = tensorfile.read(found.files.transformer)
     wanted = tensors if keep_tokens else without_tokens(tensors)
     assert read.keys() == wanted.keys()
     for name, tensor in wanted.items():
@@ -133,7 +133,7 @@ def test_the_autoencoder_comes_along_from_memory_or_from_a_folder(tensors, vae, 
         assert path.read_bytes() == (again / "vae" / path.name).read_bytes()
     found = weights.released(again)
     config = vae_config(weights.config_of(found.vae_config))
-    loaded = load_vae(config, weights.tensors(found.vae))
+    loaded = load_vae(config, tensorfile.read(found.vae))
     video = torch.rand(1, 3, 5, 16, 16)
     assert torch.equal(loaded.encode(video, Stream()), vae.encode(video, Stream()))
 
@@ -149,7 +149,7 @@ def test_wans_autoencoder_may_be_exported(tmp_path):
         found = choose("small", str(folder), "cpu", "auto", None)
         assert found is not None
         assert found.vae == made.config
-        assert load_vae(found.vae, weights.tensors(found.files.vae))
+        assert load_vae(found.vae, tensorfile.read(found.files.vae))
 
 
 def test_videos_are_cleaned_with_it(tensors, vae, tmp_path, make_clip):
@@ -216,7 +216,7 @@ def test_a_full_disk_leaves_what_was_there(tensors, vae, tmp_path, monkeypatch):
     target = tmp_path / "out"
     export(target, tensors, STAGED, vae, SamplerConfig(), CARD)
     before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
-    save, calls = weights.save, []
+    save, calls = tensorfile.save, []
 
     def full(path: Path, *values):
         calls.append(path)

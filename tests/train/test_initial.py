@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from wans import SHAPE, TEXT, in_original_names, wan, write_diffusers, write_original
 
-from remover import weights
+from remover import tensorfile, weights
 from remover.errors import WeightsError
 from remover.models.config import DiTConfig
 from remover.models.dit import DiT
@@ -262,7 +262,7 @@ def test_the_names_without_tokens_are_those_of_the_released_layout():
     config = DiTConfig.from_json(weights.config_of(folder / weights.LAYOUT["transformer_config"]))
     staged = replace(config, num_contrast_tokens=6)
     start = from_stage1(trained(staged), staged, config, generator(0, 0))
-    assert start.tensors.keys() == weights.shapes(folder / weights.LAYOUT["transformer"]).keys()
+    assert start.tensors.keys() == tensorfile.shapes(folder / weights.LAYOUT["transformer"]).keys()
 
 
 def test_a_release_is_taken_as_it_is_or_gets_tokens(make_checkpoint, tmp_path):

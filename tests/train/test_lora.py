@@ -7,7 +7,7 @@ import pytest
 import torch
 from wans import SHAPE
 
-from remover import weights
+from remover import tensorfile
 from remover.errors import UsageError, WeightsError
 from remover.models.dit import DiT
 from remover.models.load import load_dit
@@ -151,7 +151,7 @@ def test_adapters_of_another_network_are_refused(base, taught, tmp_path):
         lora.restore(taught, {})
     with pytest.raises(WeightsError, match=r"`blocks.9` is not there"):
         lora.restore(taught, {"blocks.9": torch.zeros(1)})
-    weights.save(tmp_path / "plain.safetensors", base)
+    tensorfile.save(tmp_path / "plain.safetensors", base)
     with pytest.raises(WeightsError, match="holds no adapters"):
         lora.load(tmp_path / "plain.safetensors")
 
