@@ -305,9 +305,22 @@ def test_a_part_from_nowhere_needs_a_look_like_the_objects(score, is_kept):
     expected[:, 20:] = 0
     look = np.where(soft > 0.5, np.float32(0.8), np.float32(-1))
     look[8:12, 30:34] = score
-    kept = keep_parts(soft, expected, look)
+    kept = keep_parts(soft, expected, look, look)
     assert (kept[9, 31] > 0.5) == is_kept
     assert np.array_equal(kept[:, :20], soft[:, :20])
+
+
+def test_a_piece_of_the_place_is_dropped_where_it_was_carried_along():
+    """It is expected there and looks like the object, as white does beside a white shirt."""
+    soft = np.zeros((20, 40), np.float32)
+    soft[5:15, 5:15] = soft[2:18, 22:38] = 0.9
+    look = np.where(soft > 0.5, np.float32(0.8), np.float32(-1))
+    wide = look.copy()
+    wide[:, 20:] = -0.6
+    kept = keep_parts(soft, soft, look, wide)
+    assert not (kept[:, 20:] > 0.5).any()
+    assert np.array_equal(kept[:, :20], soft[:, :20])
+    assert not (keep_parts(soft, soft, look, np.full_like(look, -0.6)) > 0.5).any()
 
 
 def test_a_short_gap_is_closed(tmp_path):
