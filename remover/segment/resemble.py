@@ -111,8 +111,11 @@ def known(views: Sequence[tuple[Small, Mask]]) -> Known | None:
     crop = _crop(mask)
     scale = crop.size.height / crop.rect.size.height
     mean = describe(crop.cut(picture))[:, :-1].mean(0)
-    guises = tuple(guise for view in views for guise in _guises(*view, mean, scale))
-    return Known(guises, mean, scale, colours_of(picture, mask)) if guises else None
+    colours = colours_of(picture, mask)
+    # A mask that came to lie on a piece of the place would be found wherever the place is.
+    alike = [view for view in views if _overlap(colours, colours_of(*view)) >= LEAST_COLOUR]
+    guises = tuple(guise for view in alike for guise in _guises(*view, mean, scale))
+    return Known(guises, mean, scale, colours) if guises else None
 
 
 def look_for(object_: Known, picture: Small) -> Resemblance | None:
@@ -135,7 +138,7 @@ def look_for(object_: Known, picture: Small) -> Resemblance | None:
 
 def same_colours(object_: Known, picture: Small, mask: Mask) -> float:
     """How much the colours of a mask (H, W) overlap with the object's, 0 to 1."""
-    return float(np.minimum(object_.colours, colours_of(picture, mask)).sum())
+    return _overlap(object_.colours, colours_of(picture, mask))
 
 
 def colours_of(picture: Small, mask: Mask) -> Float:
@@ -147,6 +150,10 @@ def colours_of(picture: Small, mask: Mask) -> Float:
         before, after = np.roll(count, 1, axis), np.roll(count, -1, axis)
         count = 0.5 * count + 0.25 * (before + after)
     return np.asarray(count / max(1.0, float(count.sum())), np.float32)
+
+
+def _overlap(one: Float, other: Float) -> float:
+    return float(np.minimum(one, other).sum())
 
 
 def _crop(mask: Mask, scale: float | None = None) -> Crop:
@@ -211,7 +218,7 @@ def _agreed(guise: Guise, there: Float, likeness: Float) -> Resemblance | None:
         count = int(fits.sum())
         if best is None or count > best[0]:
             best = count, scale, np.asarray(shift, np.float32), fits
-    if best is None:
+    if best is None or best[0] == 0:
         return None
     count, scale, (y, x), fits = best
     down, across = scale * guise.extent.height / 2, scale * guise.extent.width / 2

@@ -65,3 +65,13 @@ def test_a_tiny_object_is_not_known():
     assert known([(picture, mask)]) is None
     mask[50:53, 70:73] = True
     assert known([(picture, mask)]) is None
+
+
+def test_a_mask_on_a_piece_of_the_place_is_no_view_of_the_object():
+    """Tracking went astray: the place itself must not be found for the object."""
+    one = scene(1, 40, 60, 80)
+    place, mask = scene(1, 190, 50, 80, thing=None)
+    mask[50:130, 190:270] = True
+    alone, both = known([one]), known([one, (place, mask)])
+    assert len(both.guises) == len(alone.guises) == 2
+    assert not look_for(both, place).is_sure
