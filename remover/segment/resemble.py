@@ -49,9 +49,7 @@ TRIES = 400
 """Pairs of cells that a motion is guessed from."""
 
 LEAST_SHARE, LEAST_LIKENESS = 0.55, 0.5
-"""Cells that agree, and how like they are, that make a sighting. Of objects of nine clips, cut out
-and laid mirrored or not into another one, half reached both; of pictures without them one in 75,
-and its colours differed."""
+"""Cells that agree, and how like they are, that make a sighting: see ``docs/masks.md``."""
 
 LEAST_COLOUR = 0.5
 """Overlap of colour histograms from which on colours agree."""

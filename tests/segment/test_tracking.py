@@ -209,7 +209,7 @@ def test_two_objects_keep_their_ids(tmp_path):
 
 def test_nothing_crosses_a_cut_and_the_other_shot_is_reported(tmp_path):
     one = Scene([line((40, 40), (100, 60), 10)])
-    two = Scene([line((60, 60), (90, 60), 8)])
+    two = Scene([line((-90, 60), (-60, 60), 8)])
     both = Turned(one, two)
     shots = [Shot(0, 10), Shot(10, 18)]
     maps, account = run(both, [one.box(0)], tmp_path, shots=shots)
