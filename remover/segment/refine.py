@@ -18,8 +18,8 @@ LEAST_SUPPORT = 0.3
 """Share of a part that lies where the object was expected; with it, its look does not matter."""
 
 OF_THE_PLACE = -0.4
-"""Mean score, held against a whole prompted frame, below which a part is a piece of the place. Of
-objects that were followed hardly any part had less than -0.25, of a sign on a wall that was taken
+"""Mean score, held against a whole prompted frame, below which a part is a piece of the place. In
+one clip of a dog no part had less than -0.25, of a sign on a wall that was taken
 along behind a cyclist all had less than -0.5."""
 
 SMOOTHNESS = 1e-3
