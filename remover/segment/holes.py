@@ -12,6 +12,12 @@ LONGEST = 12
 """Longest gap that is filled, in frames: half a second of film. An object that is gone for longer
 is behind something, or out of the picture."""
 
+LEAVING = 0.5
+"""Share of the usual area below which what touches the border of the picture is leaving it."""
+
+RIM = 2
+"""Pixels from the border that count as touching it."""
+
 
 def gaps(seen: Collection[int]) -> Iterator[tuple[int, int]]:
     """The frames on both sides of every gap that is to be filled.
@@ -23,6 +29,17 @@ def gaps(seen: Collection[int]) -> Iterator[tuple[int, int]]:
     for before, after in pairwise(frames):
         if 1 < after - before <= LONGEST + 1:
             yield before, after
+
+
+def is_leaving(mask: Mask, usual: float) -> bool:
+    """Whether a mask (H, W) is what is left of an object on its way out of the picture, or in.
+
+    Args:
+        mask: The mask beside a gap.
+        usual: Pixels that the object usually has.
+    """
+    edges = (mask[:RIM], mask[-RIM:], mask[:, :RIM], mask[:, -RIM:])
+    return mask.sum() < LEAVING * usual and any(bool(edge.any()) for edge in edges)
 
 
 def between(before: Mask, after: Mask, share: float) -> Mask:

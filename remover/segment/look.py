@@ -63,6 +63,12 @@ SURE = 0.35
 SLACK = 0.1
 """Score by which the fixed head may disagree and still confirm."""
 
+FAR_AREA = 640 * 640
+"""Pixels that the network looks at, at most, of a whole picture."""
+
+NO_OBJECT = 0.02
+"""Share of a cell, and of those beside it, that is no object's, up to which it is background."""
+
 DEPTH = sum(CHANNELS)
 SOLVER = cv2.DECOMP_CHOLESKY
 
@@ -80,6 +86,8 @@ class Seen:
     """Score (h, w) by the head of the prompted frames: about 1 on the object, -1 elsewhere."""
     recent: Float = field(repr=False)
     """The same by the head that follows."""
+    wide: Float = field(repr=False)
+    """The same by a head that knows the whole place of the first prompted frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,7 @@ class Look:
         """Learn from a work picture (H, W, 3), its mask (H, W) and the crop around the object."""
         gram, target, cells, inside = _fit(picture, mask, crop)
         self._gram, self._target = gram, target
+        self._far = _far_sums(picture, mask, crop)
         self._recent_gram = torch.zeros_like(gram)
         self._recent_target = torch.zeros_like(target)
         self._num_prompted = 1
@@ -122,7 +131,7 @@ class Look:
 
     def see(self, picture: Small, crop: Crop) -> Seen:
         """Score a crop of a work picture (H, W, 3)."""
-        cells = _describe(crop.cut(picture))
+        cells = describe(crop.cut(picture))
         short = self._shorten(cells)
         grid = tuple(crop.grid)
         return Seen(
@@ -131,6 +140,7 @@ class Look:
             short,
             _on_grid(cells @ self._fixed, grid),
             _on_grid(cells @ self._follower, grid),
+            _on_grid(cells @ self._wide, grid),
         )
 
     def alike(self, seen: Seen, chosen: Mask, motion: tuple[float, float]) -> Float:
@@ -194,6 +204,7 @@ class Look:
 
     def _solve(self) -> None:
         self._fixed = ridge(self._gram, self._target)
+        self._wide = ridge(self._gram + self._far[0], self._target + self._far[1])
         self._solve_follower()
 
     def _solve_follower(self) -> None:
@@ -240,7 +251,7 @@ def _fit(picture: Small, mask: Float, crop: Crop) -> tuple[Tensor, Tensor, Tenso
         if is_mirrored:
             pixels = np.ascontiguousarray(pixels[:, ::-1])
             inside = np.ascontiguousarray(inside[:, ::-1])
-        cells = _describe(pixels)
+        cells = describe(pixels)
         labels = torch.from_numpy(inside.reshape(-1))
         one = _sums(cells, labels, torch.ones_like(labels))
         gram += one[0] / len(VARIANTS)
@@ -248,6 +259,18 @@ def _fit(picture: Small, mask: Float, crop: Crop) -> tuple[Tensor, Tensor, Tenso
         first = first or (cells, labels)
     assert first is not None
     return gram, target, *first
+
+
+def _far_sums(picture: Small, mask: Float, crop: Crop) -> tuple[Tensor, Tensor]:
+    """Sums of the normal equations over all of a picture but the object, as much as a half."""
+    bounds = Size(*picture.shape[:2])
+    most = float(np.sqrt(FAR_AREA / (bounds.height * bounds.width)))
+    scale = min(crop.size.height / crop.rect.size.height, most)
+    whole = crop_around((0.0, 0.0, float(bounds.height), float(bounds.width)), scale, 0, bounds)
+    touched = cv2.dilate(whole.cells_of(mask), np.ones((3, 3), np.uint8))
+    cells = describe(whole.cut(picture))
+    labels = torch.from_numpy((np.asarray(touched) > NO_OBJECT).reshape(-1).astype(np.float32))
+    return _sums(cells, torch.zeros_like(labels), 1 - labels)
 
 
 def _sums(cells: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -270,8 +293,8 @@ def _variant(crop: Crop, zoom: float, down: float, across: float, bounds: Size) 
     return crop_around(box, scale, 0, bounds)
 
 
-def _describe(pixels: Small) -> Tensor:
-    """Descriptors (N, D + 1) of the pixels of a crop."""
+def describe(pixels: Small) -> Tensor:
+    """Descriptors (N, D + 1) of the pixels (H, W, 3) of a crop, the last is 1."""
     see = network(dtype=fast_dtype())
     return with_one(see(pixels)).reshape(-1, DEPTH + 1)
 

@@ -24,7 +24,7 @@ from remover.segment.appearance import Float
 from remover.segment.features import one_thread
 from remover.segment.first import find
 from remover.segment.hints import Hints, nothing_found, start_frame
-from remover.segment.holes import between, gaps
+from remover.segment.holes import between, gaps, is_leaving
 from remover.segment.judgement import Judgement
 from remover.segment.motion import half, with_flow
 from remover.segment.refine import enlarge
@@ -183,10 +183,11 @@ class ShotTrack:
         )
 
     def _fill_gaps(self, kept: MaskStore) -> None:
-        """Fill short gaps; that the object was not seen there is still said."""
+        """Fill short gaps, but where the object left; that it was not seen there is still said."""
+        usual = float(np.median([kept.area(index) for index in self._seen])) if self._seen else 0
         for before, after in gaps(self._seen):
-            ends = [_kept(kept, i) > 0.5 for i in (before, after)]
-            if not all(end.any() for end in ends):
+            ends = [np.asarray(_kept(kept, i) > 0.5) for i in (before, after)]
+            if not all(end.any() for end in ends) or any(is_leaving(end, usual) for end in ends):
                 continue
             for index in range(before + 1, after):
                 share = (index - before) / (after - before)

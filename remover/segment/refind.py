@@ -5,6 +5,7 @@ A wrong find would take something else out of the picture, while a miss is only 
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from remover.segment.refine import enlarge
 from remover.segment.store import MaskStore
 from remover.segment.walk import shrink
 from remover.types import Mask, Pictures, Shot, Size
+
+if TYPE_CHECKING:
+    from remover.segment.resemble import Known
 
 NUM_VIEWS = 4
 """Most views from tracked frames."""
@@ -77,33 +81,61 @@ def find_again(
         in which an object was not found.
     """
     missing = [(number, shot) for number, shot, met in work if not met]
-    if missing:
-        progress.start("search", len(missing) * LOOKS)
-    views: dict[tuple[int, Shot], tuple[View, ...]] = {}
+    if not missing:
+        return [], []
+    progress.start("search", len(missing) * LOOKS)
+    seeker = _Seeker(pictures, store, judgement, work)
     again: list[Work] = []
     lost: list[Shot] = []
     for number, shot in missing:
-        known = [other for n, other, met in work if met and n == number]
-        seen = None
-        if known:
-            _, nearest = min((_gap(other, shot), other) for other in known)
-            if (number, nearest) not in views:
-                pointed = next(m for n, other, m in work if (n, other) == (number, nearest))
-                views[number, nearest] = known_views(
-                    pictures, store, number, judgement.confidence, nearest, pointed
-                )
-            seen = search(views[number, nearest], pictures, shot)
+        found = seeker.seek(number, shot)
         progress.advance(LOOKS)
-        mask = None if seen is None else enlarge(seen.mask, size)
-        if seen is None or mask is None or not mask.any():
+        mask = None if found is None else enlarge(found[1], size)
+        if found is None or mask is None or not mask.any():
             lost.append(shot)
             continue
-        again.append((number, shot, {seen.frame: Hints(mask=mask)}))
+        again.append((number, shot, {found[0]: Hints(mask=mask)}))
         judgement.notes.append(
-            f"object {number} was found again by its look on frame {seen.frame}: check frames "
+            f"object {number} was found again by its look on frame {found[0]}: check frames "
             f"{shot.start} to {shot.stop - 1}"
         )
     return again, lost
+
+
+class _Seeker:
+    """Looks for objects in shots; what is known of each is gathered once."""
+
+    def __init__(
+        self, pictures: Pictures, store: MaskStore, judgement: Judgement, work: Sequence[Work]
+    ) -> None:
+        # PyTorch is loaded with it, and only where something is missing.
+        from remover.segment import meet
+
+        self._meet = meet
+        self._pictures, self._store, self._work = pictures, store, work
+        self._confidence = judgement.confidence
+        self._views: dict[tuple[int, Shot], tuple[View, ...]] = {}
+        self._objects: dict[tuple[int, Shot], Known | None] = {}
+
+    def seek(self, number: int, shot: Shot) -> tuple[int, Mask] | None:
+        """A frame of a shot with the mask of an object there: by its details, or by its kind."""
+        known = [other for n, other, met in self._work if met and n == number]
+        if not known:
+            return None
+        _, nearest = min((_gap(other, shot), other) for other in known)
+        key = number, nearest
+        pointed = next(m for n, other, m in self._work if (n, other) == key)
+        way = (self._pictures, self._store, number, self._confidence, nearest, pointed)
+        if key not in self._views:
+            self._views[key] = known_views(*way)
+        seen = search(self._views[key], self._pictures, shot)
+        if seen is not None:
+            return seen.frame, seen.mask
+        if key not in self._objects:
+            self._objects[key] = self._meet.object_of(*way)
+        object_ = self._objects[key]
+        met = None if object_ is None else self._meet.meet(object_, self._pictures, shot)
+        return None if met is None else (met.frame, met.mask)
 
 
 def _gap(one: Shot, other: Shot) -> int:

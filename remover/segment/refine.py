@@ -17,6 +17,11 @@ largest part's. Another object that comes near scores less than half as much."""
 LEAST_SUPPORT = 0.3
 """Share of a part that lies where the object was expected; with it, its look does not matter."""
 
+OF_THE_PLACE = -0.4
+"""Mean score, held against a whole prompted frame, below which a part is a piece of the place. In
+one clip of a dog no part had less than -0.25, of a sign on a wall that was taken
+along behind a cyclist all had less than -0.5."""
+
 SMOOTHNESS = 1e-3
 """Variance of colour below which the filter takes a window for flat."""
 
@@ -72,26 +77,34 @@ def _local_fit(colours: Float, mask: Float, radius: int) -> tuple[Float, Float]:
     return mean(slope), mean(level - (slope * centre).sum(axis=2))
 
 
-def keep_parts(soft: Float, expected: Float, score: Float) -> Float:
-    """Weaken the parts of a soft mask (h, w) that come from nowhere.
+def keep_parts(soft: Float, expected: Float, score: Float, wide: Float) -> Float:
+    """Weaken the parts of a soft mask (h, w) that are pieces of the place, or come from nowhere.
 
-    The largest part stays; others need the object where they are, or a look like that part's.
+    Of what is no piece of the place the largest part stays; others need the object where they
+    are, or a look like that part's.
 
     Args:
         soft: Soft mask, 0 to 1.
         expected: Where the object was expected, 0 to 1.
         score: How much each place looks like the object, about -1 to 1.
+        wide: The same, held against the whole place of a prompted frame.
     """
     inside = (soft > 0.5).astype(np.uint8)
     count, parts, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=4)
-    if count <= 2:
+    if count == 1:
         return soft
     area = stats[:, cv2.CC_STAT_AREA]
-    support = np.bincount(parts.ravel(), (expected > 0.5).ravel(), count) / area
-    look = np.bincount(parts.ravel(), score.ravel(), count) / area
-    largest = 1 + int(area[1:].argmax())
-    is_bad = (look < max(LEAST_LOOK, LOOK_SHARE * look[largest])) & (support < LEAST_SUPPORT)
-    is_bad[0] = is_bad[largest] = False
+    is_bad = np.bincount(parts.ravel(), wide.ravel(), count) / area < OF_THE_PLACE
+    largest = 1 + int((area * ~is_bad)[1:].argmax())
+    if count > 2:
+        support = np.bincount(parts.ravel(), (expected > 0.5).ravel(), count) / area
+        look = np.bincount(parts.ravel(), score.ravel(), count) / area
+        is_strange = (look < max(LEAST_LOOK, LOOK_SHARE * look[largest])) & (
+            support < LEAST_SUPPORT
+        )
+        is_strange[largest] = False
+        is_bad |= is_strange
+    is_bad[0] = False
     return np.where(is_bad[parts], np.minimum(soft, np.float32(0.3)), soft)
 
 

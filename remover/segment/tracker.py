@@ -175,7 +175,7 @@ class Tracker:
         if is_open.any():
             alike[is_open] = self._look.alike(seen, is_open, motion)
         soft = decide(odds, alike)
-        return seen, keep_parts(soft, expected, seen.fixed), distance
+        return seen, keep_parts(soft, expected, seen.fixed, seen.wide), distance
 
     def _checked(self, carried: Float, picture: Small) -> Float:
         """In doubt, hold what is carried against what is found by look alone.

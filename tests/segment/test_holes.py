@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remover.segment.holes import LONGEST, between, gaps
+from remover.segment.holes import LONGEST, between, gaps, is_leaving
 
 
 @given(st.sets(st.integers(0, 60)))
@@ -29,3 +29,10 @@ def test_the_nearer_mask_moves_evenly():
     one, other = block(4, 4), block(12, 24)
     assert np.array_equal(between(one, other, 0.25), block(6, 9))
     assert np.array_equal(between(one, other, 0.75), block(10, 19))
+
+
+def test_only_a_small_rest_at_the_border_is_leaving():
+    mask = block(12, 52)
+    assert is_leaving(mask, 2.5 * mask.sum())
+    assert not is_leaving(mask, 1.5 * mask.sum())
+    assert not is_leaving(block(12, 24), 100 * mask.sum())

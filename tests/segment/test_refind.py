@@ -69,6 +69,19 @@ class Film:
         return PointPrompt("box", index, object_id, box=tuple(float(edge) for edge in edges))
 
 
+class Turned(Film):
+    """A film whose later shots show the thing from its other side."""
+
+    def read(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        for index, picture in enumerate(super().read(start, stop), start):
+            mask = self.mask(index)
+            if index >= self.shots[0].stop and mask.any():
+                rows, columns = np.nonzero(mask)
+                own = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+                picture[own] = picture[own][:, ::-1].copy()
+            yield picture
+
+
 def run(film, prompts, folder):
     with MaskStore(folder, film.size, film.num_frames) as store:
         account = segment(film, prompts, film.shots, store, tracker="builtin", progress=Silent())
@@ -90,6 +103,19 @@ def test_an_object_is_found_again_in_another_place_after_an_insert(tmp_path):
     assert note.startswith("object 1 was found again by its look on frame 1")
     assert note.endswith("check frames 10 to 15")
     assert not any(maps[i].any() for i in range(6, 10))
+
+
+def test_an_object_that_faces_the_other_way_after_a_cut_is_found_again(tmp_path):
+    """Its details do not match, since they are mirrored."""
+    film = Turned((6, 1, 50, (40, 60), 1.0), (8, 3, 50, (80, 50), 1.1))
+    view = view_of(next(iter(film.read(2, 3))), film.mask(2), is_pointed_at=True)
+    assert search([view], film, film.shots[1]) is None
+    maps, account = run(film, [MaskPrompt(2, 1, film.mask(2))], tmp_path)
+    assert min(overlap(maps[i] == 1, film.mask(i)) for i in range(6, 14)) > 0.6
+    assert account.lost == ()
+    assert account.unsure == (Shot(6, 14),)
+    (note,) = account.notes
+    assert note.endswith("check frames 6 to 13")
 
 
 def test_the_place_without_the_object_is_not_taken_for_it(tmp_path):

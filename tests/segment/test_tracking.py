@@ -209,7 +209,7 @@ def test_two_objects_keep_their_ids(tmp_path):
 
 def test_nothing_crosses_a_cut_and_the_other_shot_is_reported(tmp_path):
     one = Scene([line((40, 40), (100, 60), 10)])
-    two = Scene([line((60, 60), (90, 60), 8)])
+    two = Scene([line((-90, 60), (-60, 60), 8)])
     both = Turned(one, two)
     shots = [Shot(0, 10), Shot(10, 18)]
     maps, account = run(both, [one.box(0)], tmp_path, shots=shots)
@@ -305,9 +305,22 @@ def test_a_part_from_nowhere_needs_a_look_like_the_objects(score, is_kept):
     expected[:, 20:] = 0
     look = np.where(soft > 0.5, np.float32(0.8), np.float32(-1))
     look[8:12, 30:34] = score
-    kept = keep_parts(soft, expected, look)
+    kept = keep_parts(soft, expected, look, look)
     assert (kept[9, 31] > 0.5) == is_kept
     assert np.array_equal(kept[:, :20], soft[:, :20])
+
+
+def test_a_piece_of_the_place_is_dropped_where_it_was_carried_along():
+    """It is expected there and looks like the object, as white does beside a white shirt."""
+    soft = np.zeros((20, 40), np.float32)
+    soft[5:15, 5:15] = soft[2:18, 22:38] = 0.9
+    look = np.where(soft > 0.5, np.float32(0.8), np.float32(-1))
+    wide = look.copy()
+    wide[:, 20:] = -0.6
+    kept = keep_parts(soft, soft, look, wide)
+    assert not (kept[:, 20:] > 0.5).any()
+    assert np.array_equal(kept[:, :20], soft[:, :20])
+    assert not (keep_parts(soft, soft, look, np.full_like(look, -0.6)) > 0.5).any()
 
 
 def test_a_short_gap_is_closed(tmp_path):
