@@ -134,7 +134,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     except SafetensorError as error:
         raise WeightsError(
             f"`{path}` is no whole file of weights: {str(error).lower()}",
@@ -142,7 +142,8 @@ def _readable(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _unreadable(path: Path, error: OSError) -> WeightsError:
+def unreadable(path: Path, error: OSError) -> WeightsError:
+    """What is said of a file that the system does not let us read."""
     reason = (error.strerror or "unreadable").lower()
     return WeightsError(f"`{path}` cannot be read: {reason}", hint="check who may read it")
 

@@ -12,6 +12,7 @@ from typing import Any
 from remover import files
 from remover.config import cache_folder
 from remover.errors import UsageError, WeightsError, nearest
+from remover.tensorfile import unreadable
 
 REMOVER = "minimax-remover"
 """The folder of the released checkpoint of the remover, below that of installed weights."""
@@ -219,7 +220,7 @@ def sha256(path: Path) -> str:
     try:
         return files.digest(path)
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -236,7 +237,7 @@ def config_of(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     except ValueError:
         found = None
     if not isinstance(found, dict):
@@ -245,8 +246,3 @@ def config_of(path: Path) -> dict[str, Any]:
             hint="take it from the same place as the weights",
         )
     return found
-
-
-def _unreadable(path: Path, error: OSError) -> WeightsError:
-    reason = (error.strerror or "unreadable").lower()
-    return WeightsError(f"`{path}` cannot be read: {reason}", hint="check who may read it")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from remover import tensorfile, weights
+from remover import tensorfile
 from remover.fill.choose import Network, choose
 from remover.fill.networks import Networks, borrowed, by_blocks
 from remover.models.dit import DiT
@@ -45,7 +45,7 @@ def test_what_waits_elsewhere_computes_the_same(network, offload):
 def test_a_network_is_loaded_once_and_when_it_is_needed(network, monkeypatch):
     loaded = []
     real = tensorfile.read
-    monkeypatch.setattr(weights, "tensors", lambda path: (loaded.append(path), real(path))[1])
+    monkeypatch.setattr(tensorfile, "read", lambda path: (loaded.append(path), real(path))[1])
     networks = Networks(network, PLAN)
     assert loaded == []
     for _ in range(2):

@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_what_was_there(tensors, vae, tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         save(path, *values)
 
-    monkeypatch.setattr(weights, "save", full)
+    monkeypatch.setattr(tensorfile, "save", full)
     with pytest.raises(OutputError, match="the disk is full"):
         export(target, tensors, STAGED, vae, SamplerConfig(), CARD, overwrite=True)
     assert len(calls) == 2
