@@ -10,7 +10,12 @@ import venv
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 import pytest
+
+import remover
+from remover.train.results import success
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -96,3 +101,40 @@ def test_every_link_of_the_readme_leads_somewhere():
     for target in re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text()):
         if "://" not in target:
             assert (ROOT / target).exists(), target
+
+
+def pictures(path: Path) -> np.ndarray:
+    """All frames, R'G'B' (T, H, W, 3)."""
+    with av.open(str(path)) as container:
+        return np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
+def test_the_training_commands_end_with_a_checkpoint_that_removes(tmp_path, make_clip):
+    """The preset `tiny` as a user runs it; the extra is installed here already."""
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "remover"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m remover "$@"\n')
+    script.chmod(0o755)
+    lines = command("train").splitlines()
+    assert lines[0].startswith("pip install")
+    path = f'export PATH="{tmp_path}/bin:$PATH" PYTHONPATH="{ROOT}"\n'
+    done = shell(path + "\n".join(lines[1:]), tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    clip = make_clip(frames=9, height=96, width=128)
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for index, mask in enumerate(clip.masks):
+        cv2.imwrite(str(masks / f"{index:05d}.png"), mask.astype(np.uint8) * 255)
+    report = remover.clean(
+        clip.path,
+        tmp_path / "out.mkv",
+        mask=[masks],
+        weights=str(tmp_path / "checkpoint"),
+        copy="off",
+        lossless=True,
+    )
+    assert report.painter == "small"
+    original, result = pictures(clip.path), pictures(tmp_path / "out.mkv")
+    gone = success(result, original, np.stack(clip.clean), np.stack(clip.masks))
+    assert gone > 0.7
