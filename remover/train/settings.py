@@ -86,7 +86,8 @@ class Autoencoder:
     """``wan``, whose weights are given, or ``tiny``, which is trained before the clips are
     encoded."""
     weights: str = ""
-    """Of ``wan``: a folder with ``config.json`` and the weights; empty means the installed one."""
+    """Of ``wan``: a folder with ``config.json`` and the weights, or a checkpoint, whose autoencoder
+    is taken, whichever it is; empty means the installed one."""
     width: int = 32
     """Of ``tiny``: channels."""
     z_dim: int = 16

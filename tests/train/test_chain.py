@@ -306,3 +306,28 @@ def test_latents_of_other_settings_are_refused(chain, refused, tmp_path):
     code, said = refused("stage1", *other, "--latents", chain.latents, "-o", tmp_path / "x")
     assert code == 4
     assert "`data.repeats` is `2` there and `3` now" in said
+
+
+def test_a_released_checkpoint_is_fine_tuned_by_adapters(chain, tmp_path):
+    """Only adapters learn, and what is exported has them merged."""
+    folder, target = tmp_path / "tuned", tmp_path / "checkpoint"
+    tuned = config(
+        **{
+            "autoencoder.kind": "wan",
+            "autoencoder.weights": str(chain.checkpoint),
+            "network.start": "minimax",
+            "network.weights": str(chain.checkpoint),
+            "network.lora_rank": "2",
+            "bad_noise.share": "0",
+            "stage2.steps": "4",
+        }
+    )
+    chain.run("tune", "stage2", *tuned, "-o", folder)
+    chain.run("publish", "export", folder, "-o", target)
+    before, after = (
+        load_file(place / LAYOUT["transformer"]) for place in (chain.checkpoint, target)
+    )
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(".attn1.to_" in name or ".ffn.net." in name for name in changed)
