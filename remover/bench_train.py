@@ -48,10 +48,10 @@ def measure(
         curation=replace(settings.curation, success=0.0),
     )
     here, found = World(device=device), []
-    for number, given in ((1, stage.Given()), (2, stage.Given(init=work / "1"))):
-        run = runs.begin(work / str(number), short, number)
+    for number, given in ((1, runs.Given()), (2, runs.Given(init=work / "1"))):
+        run = runs.begin(work / str(number), short, number, given)
         tell = stage.stage1 if number == 1 else stage.stage2
-        done = tell(run, given, here, progress)
+        done = tell(run, here, progress)
         batch = (short.stage1 if number == 1 else short.stage2).batch
         speed = done.samples_per_second
         found.append(Speed(number, steps, batch, speed, done.waiting, peak_memory()))

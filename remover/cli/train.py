@@ -16,7 +16,7 @@ from remover.progress import Silent
 
 if TYPE_CHECKING:
     from remover.train.loop import Done
-    from remover.train.runs import Run
+    from remover.train.runs import Given, Run
     from remover.train.settings import Settings
 
 HELP = """Train MiniMax-Remover: from Wan 2.1's weights, from the release, or from nothing.
@@ -142,15 +142,14 @@ def _stage(ctx: typer.Context, given: dict[str, Any], number: int) -> None:
     with running(console):
         from remover.train import stage as story
         from remover.train.parallel import world
-        from remover.train.runs import withdraw
+        from remover.train.runs import Given, withdraw
 
-        init = given.get("init")
-        targets = story.Given(given["latents"], init, given.get("samples"))
+        targets = Given(given["latents"], given.get("init"), given.get("samples"))
         tell: Callable[..., Done] = story.stage1 if number == 1 else story.stage2
         with world(where) as here:
-            run = _run(output, settings, number, here.is_main, resume=is_resumed)
+            run = _run(output, settings, number, targets, here.is_main, resume=is_resumed)
             try:
-                done = tell(run, targets, here, console if here.is_main else Silent())
+                done = tell(run, here, console if here.is_main else Silent())
             except RemoverError:
                 if here.is_main and not is_resumed:
                     withdraw(run)
@@ -161,14 +160,22 @@ def _stage(ctx: typer.Context, given: dict[str, Any], number: int) -> None:
 
 
 def _run(
-    output: Path, settings: "Settings | None", number: int, is_main: bool, *, resume: bool
+    output: Path,
+    settings: "Settings | None",
+    number: int,
+    given: "Given",
+    is_main: bool,
+    *,
+    resume: bool,
 ) -> "Run":
     from remover.train import runs
 
     if resume:
-        return runs.resumed(output, settings, number)
+        return runs.resumed(output, settings, number, given)
     assert settings is not None
-    return runs.begin(output, settings, number) if is_main else runs.Run(output, settings, number)
+    if is_main:
+        return runs.begin(output, settings, number, given)
+    return runs.Run(output, settings, number, given.settled())
 
 
 def _of_run(output: Path | None) -> "Settings":

@@ -78,12 +78,12 @@ def ablation(
     found = _read(folder)
     for seed in seeds:
         own = replace(settings, seed=seed)
-        first = _run(folder / f"{seed}-stage1", own, 1, stage.Given(), device, progress)
+        first = _run(folder / f"{seed}-stage1", own, 1, runs.Given(), device, progress)
         for arm in ARMS:
             if any((one.arm, one.seed) == (arm, seed) for one in found):
                 continue
             latents = str(folder / f"{seed}-latents")
-            given = stage.Given(latents, first.folder, _samples(folder, seed))
+            given = runs.Given(latents, first.folder, _samples(folder, seed))
             run = _run(folder / f"{seed}-{arm}", _arm(own, arm), 2, given, device, progress)
             found += _measured(run, arm, seed, device, progress)
             text = json.dumps([asdict(one) for one in found], indent=1)
@@ -113,17 +113,19 @@ def _run(
     folder: Path,
     settings: Settings,
     number: int,
-    given: stage.Given,
+    given: runs.Given,
     device: str,
     progress: Progress,
 ) -> runs.Run:
     """A finished run; goes on with one that was stopped."""
     is_there = (folder / runs.CONFIG).is_file()
     run = (
-        runs.resumed(folder, settings, number) if is_there else runs.begin(folder, settings, number)
+        runs.resumed(folder, settings, number, given)
+        if is_there
+        else runs.begin(folder, settings, number, given)
     )
     tell = stage.stage1 if number == 1 else stage.stage2
-    tell(run, given, World(device=device), progress)
+    tell(run, World(device=device), progress)
     return run
 
 

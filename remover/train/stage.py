@@ -1,7 +1,6 @@
 """The story of each stage: make ready, learn, and say what came of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -28,22 +27,9 @@ _WEIGHTS = 0x1417
 """Tells the draws of first weights apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a stage was pointed at."""
-
-    latents: str | None = None
-    """A folder of encoded clips; None encodes into the run's."""
-    init: Path | None = None
-    """Of stage 2: a run of stage 1."""
-    samples: Path | None = None
-    """Of stage 2: a folder of curated results; None makes and judges them, where the truth is
-    known."""
-
-
-def stage1(run: Run, given: Given, here: World, progress: Progress) -> Done:
+def stage1(run: Run, here: World, progress: Progress) -> Done:
     """Learn to fill masks under contrast tokens (paper, section 3.2)."""
-    clips = _clips(run, given, here, progress)
+    clips = _clips(run, here, progress)
     z_dim = clips.vae.config.z_dim
     start = initial.first_weights(
         run.settings.network, z_dim, is_stage2=False, generator=_generator(run)
@@ -52,7 +38,7 @@ def stage1(run: Run, given: Given, here: World, progress: Progress) -> Done:
     return _learn(run, start, material, clips.vae, here, progress)
 
 
-def stage2(run: Run, given: Given, here: World, progress: Progress) -> Done:
+def stage2(run: Run, here: World, progress: Progress) -> Done:
     """Learn to remove without tokens, from noise that brings objects back (section 3.3).
 
     Raises:
@@ -65,25 +51,25 @@ def stage2(run: Run, given: Given, here: World, progress: Progress) -> Done:
             f"a third of a batch of {settings.stage2.batch} holds no curated sample",
             hint="raise `stage2.batch`, or `bad_noise.share`",
         )
-    first = None if given.init is None else opened(given.init)
-    clips = _clips(run, given, here, progress)
+    first = None if run.given.init is None else opened(run.given.init)
+    clips = _clips(run, here, progress)
     start = _second_start(run, first, clips.vae)
     curated = None
     if curated_count(settings):
-        curated = _curated(run, given, clips.vae, here, progress)
+        curated = _curated(run, clips.vae, here, progress)
     material = Material(clips.plain, clips.held, curated)
     return _learn(run, start, material, clips.vae, here, progress)
 
 
-def _clips(run: Run, given: Given, here: World, progress: Progress) -> Encoded:
+def _clips(run: Run, here: World, progress: Progress) -> Encoded:
     return encoded(
         run.settings,
-        given.latents or str(run.latents),
+        run.given.latents or str(run.latents),
         run.vae,
         here,
         progress,
         is_stage2=run.stage == 2,
-        other=None if given.init is None else Run(given.init, run.settings, 1).vae,
+        other=None if run.given.init is None else Run(run.given.init, run.settings, 1).vae,
     )
 
 
@@ -99,17 +85,17 @@ def _second_start(run: Run, first: Run | None, vae: AnyVae) -> Start:
     return initial.from_stage1(network.state_dict(), network.config, config, _generator(run))
 
 
-def _curated(run: Run, given: Given, vae: AnyVae, here: World, progress: Progress) -> Latents:
+def _curated(run: Run, vae: AnyVae, here: World, progress: Progress) -> Latents:
     """The accepted results of stage 1.
 
     Raises:
         UsageError: There are none to take, and they cannot be judged without a person.
         TrainingError: None was accepted.
     """
-    folder = given.samples or run.samples
-    is_own = given.samples is None
+    folder = run.given.samples or run.samples
+    is_own = run.given.samples is None
     if (is_own and not (folder / verdicts.SAMPLES).is_file()) or (is_own and _is_cut(folder)):
-        _make(run, given, folder, here, progress)
+        _make(run, folder, here, progress)
     kept = verdicts.accepted(folder)
     latents = Latents.read(folder / results.LATENTS)
     if latents.about.get("vae") != digest_of(vae):
@@ -132,16 +118,16 @@ def _is_cut(folder: Path) -> bool:
     return not (folder / results.LATENTS / "index.json").is_file()
 
 
-def _make(run: Run, given: Given, folder: Path, here: World, progress: Progress) -> None:
+def _make(run: Run, folder: Path, here: World, progress: Progress) -> None:
     """Make results with the run of stage 1, judged by the known truth."""
     settings = run.settings
-    if given.init is None or settings.data.source == "files" or here.size > 1:
+    if run.given.init is None or settings.data.source == "files" or here.size > 1:
         raise UsageError(
             "stage 2 learns from accepted results of stage 1, and none were named",
             hint="make them with `remover train sample RUN -o SAMPLES`, judge them with "
             "`remover train curate SAMPLES`, then pass `--samples SAMPLES`",
         )
-    first = opened(given.init)
+    first = opened(run.given.init)
     results.make(
         learnt(first, here.device, settings),
         source(settings.data, settings.seed),

@@ -331,3 +331,20 @@ def test_a_released_checkpoint_is_fine_tuned_by_adapters(chain, tmp_path):
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
     assert all(".attn1.to_" in name or ".ffn.net." in name for name in changed)
+
+
+def test_a_second_stage_that_was_killed_at_once_knows_what_it_was_given(chain, tmp_path):
+    """Before its first checkpoint, it starts anew from the first stage, and not at random."""
+    folder = tmp_path / "two"
+    shutil.copytree(chain.two, folder)
+    shutil.rmtree(folder / checkpoints.FOLDER)
+    chain.run("killed", "stage2", "-o", folder, "--resume")
+    assert (folder / runs.METRICS).read_bytes() == (chain.two / runs.METRICS).read_bytes()
+    given = runs.opened(folder).given
+    assert (given.init, given.samples) == (chain.one, chain.samples)
+
+
+def test_a_run_goes_on_only_from_where_it_began(chain, refused):
+    code, said = refused("stage2", "-o", chain.two, "--resume", "--init", chain.samples)
+    assert code == 2
+    assert "began with" in said
