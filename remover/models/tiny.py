@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from remover.models.config import COLOURS, TinyConfig
+from remover.models.latents import Normalising
 from remover.models.stream import Stream
 from remover.types import Rect, Size
 
@@ -37,8 +38,10 @@ class Residual(nn.Module):
         return changed
 
 
-class TinyVae(nn.Module):
+class TinyVae(Normalising):
     """The autoencoder, for videos of 1 + 4k frames with sides that are multiples of 8."""
+
+    config: TinyConfig
 
     def __init__(self, config: TinyConfig) -> None:
         """Build the layers at random."""
@@ -122,18 +125,3 @@ class TinyVae(nn.Module):
         wide = self.decoder(latents_BZhw).unflatten(1, (COLOURS, self.config.group))
         video: Tensor = wide.mean(2, keepdim=True) if is_first else wide
         return video
-
-    def normalised(self, latents_BZthw: Tensor) -> Tensor:
-        """Latents as the transformer takes them: mean 0 and deviation 1 over many videos."""
-        mean, deviation = self._statistics(latents_BZthw)
-        return (latents_BZthw - mean) / deviation
-
-    def denormalised(self, latents_BZthw: Tensor) -> Tensor:
-        """The inverse of :meth:`normalised`."""
-        mean, deviation = self._statistics(latents_BZthw)
-        return latents_BZthw * deviation + mean
-
-    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        mean, deviation = self.config.latents_mean, self.config.latents_std
-        shape = (1, -1, 1, 1, 1)
-        return like.new_tensor(mean).view(shape), like.new_tensor(deviation).view(shape)

@@ -20,6 +20,7 @@ from torch.nn import functional
 from remover.models.blocks import Downsampler, Middle, ResidualBlock, Upsampler
 from remover.models.causal import Cache, CausalConv3d, RmsNorm
 from remover.models.config import COLOURS, VaeConfig
+from remover.models.latents import Normalising
 from remover.models.near import Reach, constant_reach, decoder_reach, encoder_reach
 from remover.models.stream import Stream
 from remover.types import Rect, Size
@@ -173,12 +174,14 @@ class Decoder(nn.Module):
         return pixels
 
 
-class WanVae(nn.Module):
+class WanVae(Normalising):
     """The autoencoder, for videos of 1 + 4k frames with sides that are multiples of 8.
 
     Weights may be float32, float16 or bfloat16; on a CPU float32 is by far the fastest. Neither
     method keeps gradients.
     """
+
+    config: VaeConfig
 
     def __init__(self, config: VaeConfig) -> None:
         """Build the layers at random."""
@@ -256,21 +259,6 @@ class WanVae(nn.Module):
             decoded = self.decoder(features, stream.cache, reach)
             frames.append(decoded.clamp_(-1, 1).permute(0, 4, 1, 2, 3))
         return torch.cat(frames, dim=2)
-
-    def normalised(self, latents_BZthw: Tensor) -> Tensor:
-        """Latents as the transformer takes them: mean 0 and deviation 1 over many videos."""
-        mean, deviation = self._statistics(latents_BZthw)
-        return (latents_BZthw - mean) / deviation
-
-    def denormalised(self, latents_BZthw: Tensor) -> Tensor:
-        """The inverse of :meth:`normalised`."""
-        mean, deviation = self._statistics(latents_BZthw)
-        return latents_BZthw * deviation + mean
-
-    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        mean, deviation = self.config.latents_mean, self.config.latents_std
-        shape = (1, -1, 1, 1, 1)
-        return like.new_tensor(mean).view(shape), like.new_tensor(deviation).view(shape)
 
 
 def _part(features_BTHWD: Tensor, rect: Rect) -> Tensor:
