@@ -17,7 +17,7 @@ from remover.fill.inertia import followed
 from remover.fill.moving import moving
 from remover.fill.patch import SPECK, Judge, Painted, paint_key
 from remover.fill.plates import PLATE_TRUST, as_sources, lay_plates
-from remover.fill.seam import CLIP, SHADOW_CLIP, Known, match_seam
+from remover.fill.seam import Known, match_seam, shaded_beside
 from remover.fill.shade import Ground, Shading
 from remover.fill.spread import spread
 from remover.fill.survey import Survey, far_frames, surveyed
@@ -247,9 +247,9 @@ def draft(
     target = Target(frame.index, rect, truth, left, anchor)
     copied = copy_frame(target, replace(sources, far=beyond))
     kept = shadow_kept(frame, rect, shading)
-    limit = np.where(kept, SHADOW_CLIP, CLIP)[..., None].astype(np.float32)
-    ring = copied.known & (anchor | kept)
-    fill = match_seam(copied.rgb, truth, left & copied.known, ring, limit)
+    ring, found = copied.known & (anchor | kept), copied.known & left
+    fill = shaded_beside(copied.rgb, truth, found, ring, kept)
+    fill = match_seam(fill, truth, found, ring)
     rgb = np.where(left[..., None], fill, truth)
     sure = np.where(laid, np.float32(PLATE_TRUST), copied.confidence)
     if ground is not None:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from remover.fill.frames import Float, disk
+from remover.fill.frames import Float, disk, mean_level
 
 Known = npt.NDArray[np.bool_]
 
@@ -12,8 +12,13 @@ RING = 3
 """Width of the ring of known pixels around a hole that a seam is matched on, in pixels."""
 CLIP = 40.0
 """Largest correction, in levels: more than this is another thing, not another exposure."""
-SHADOW_CLIP = 160.0
-"""The same where a shadow is known to be what makes the difference."""
+SHADOW_FADES = 16.0
+"""Pixels from a shadow within which what is filled beside it is in it, too: further inside, nothing
+tells where it would end, and a smear looks worse than a short shadow."""
+DEEPEST = 2.5
+"""Largest difference that a shadow makes, a logarithm."""
+BLACK = 8.0
+"""Levels that count as no darker than this: they are mostly noise."""
 RIM_BLUR = 3.0
 """Standard deviation, in pixels, of the means on both sides of a painted rim."""
 RIM_CLIP = 40.0
@@ -73,9 +78,7 @@ def ring_around(hole: Known, radius: int = RING) -> Known:
     return grown & ~hole
 
 
-def match_seam(
-    fill: Float, truth: Float, hole: Known, anchor: Known, limit: Float | float = CLIP
-) -> Float:
+def match_seam(fill: Float, truth: Float, hole: Known, anchor: Known) -> Float:
     """Shift ``fill`` smoothly so that it meets ``truth`` on the anchors around the hole.
 
     Args:
@@ -83,7 +86,6 @@ def match_seam(
         truth: (h, w, 3) levels, meaningful outside the hole.
         hole: (h, w) pixels being filled.
         anchor: (h, w) pixels where both are known; those near the hole are used.
-        limit: Largest correction at an anchor, in levels; (h, w, 1) if it is not the same at all.
 
     Returns:
         The corrected fill; unchanged if no anchor is near.
@@ -91,8 +93,35 @@ def match_seam(
     anchor = anchor & ring_around(hole)
     if not anchor.any():
         return fill
-    gap = np.clip(truth - fill, -limit, limit)
+    gap = np.clip(truth - fill, -CLIP, CLIP)
     return fill + membrane(gap, anchor)
+
+
+def shaded_beside(fill: Float, truth: Float, hole: Known, anchor: Known, shadow: Known) -> Float:
+    """Let a shadow that stays in the picture go on for a little inside the hole.
+
+    A shadow takes a share of the light: what it takes of bright ground must not be taken, level by
+    level, from darker ground further inside.
+
+    Args:
+        fill: (h, w, 3) levels of the lit ground, meaningful in the hole and on the anchors.
+        truth: (h, w, 3) levels, meaningful outside the hole.
+        hole: (h, w) pixels being filled.
+        anchor: (h, w) pixels where both are known; those near the hole are used.
+        shadow: (h, w) pixels outside the hole that lie in the shadow.
+
+    Returns:
+        The darkened fill; unchanged if no anchor near the hole is in the shadow.
+    """
+    anchor = anchor & ring_around(hole)
+    dark = anchor & shadow
+    if not dark.any():
+        return fill
+    shown, lit = (np.log(np.maximum(mean_level(x), np.float32(BLACK))) for x in (truth, fill))
+    taken = np.where(dark, np.clip(shown - lit, -DEEPEST, 0), 0).astype(np.float32)
+    light = planes(membrane(taken[..., None], anchor))
+    far = cv2.distanceTransform((~dark).astype(np.uint8), cv2.DIST_L2, 5) / np.float32(SHADOW_FADES)
+    return np.asarray(fill * np.exp(light * np.exp(-far * far)[..., None]), np.float32)
 
 
 def level_rim(made: Float, given: Known, hole: Known) -> Float:

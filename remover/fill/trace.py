@@ -13,6 +13,9 @@ from remover.types import RGB, Rect
 
 NOWHERE = -1e4
 """A place that is in no picture."""
+WHOLE = 3
+"""Side, in pixels, of the least square that is copied along ways: where they part, single pixels
+come from somewhere else than all that is around them."""
 
 
 def trace(
@@ -64,8 +67,9 @@ def within(places: Float, scale: tuple[float, float], rect: Rect) -> Float:
 
 
 def shows(frame: Frame, places: Float) -> npt.NDArray[np.bool_]:
-    """Where (h, w) a frame may be copied from at places (2, h, w)."""
-    return np.asarray(sampled(frame.barred, places, cv2.INTER_LINEAR, 255) == 0)
+    """Where (h, w) a frame may be copied from at places (2, h, w); not in scattered pixels."""
+    free = (sampled(frame.barred, places, cv2.INTER_LINEAR, 255) == 0).astype(np.uint8)
+    return np.asarray(cv2.morphologyEx(free, cv2.MORPH_OPEN, np.ones((WHOLE, WHOLE))) > 0)
 
 
 def look(frame: Frame, places: Float) -> Float:

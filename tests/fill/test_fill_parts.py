@@ -13,7 +13,16 @@ from remover.fill.confidence import confidence, texture_of
 from remover.fill.copy import EDGE, REACH, empty_side, error_around, inwards, join, rest
 from remover.fill.frames import Frame, to_bytes, to_levels
 from remover.fill.patch import paint, paint_key
-from remover.fill.seam import CLIP, level_rim, match_seam, membrane, ring_around
+from remover.fill.seam import (
+    CLIP,
+    DEEPEST,
+    SHADOW_FADES,
+    level_rim,
+    match_seam,
+    membrane,
+    ring_around,
+    shaded_beside,
+)
 from remover.fill.survey import MAX_FAR, is_static, kept_indices
 from remover.types import Rect
 
@@ -66,6 +75,35 @@ def test_a_seam_takes_an_exposure_difference_away_but_not_another_thing():
     far = match_seam(truth + 90, truth, hole, ~hole)
     assert np.allclose((far - truth)[hole], 90 - CLIP, atol=0.1)
     assert match_seam(truth, truth, hole, np.zeros_like(hole)) is truth
+
+
+def test_a_kept_shadow_on_bright_ground_is_no_black_blot_on_the_dark_ground_above_it():
+    ground = np.full((120, 100, 3), 220, np.float32)
+    ground[20:72] = 60
+    hole = np.zeros((120, 100), bool)
+    hole[30:80, 20:80] = True
+    shadow = np.zeros_like(hole)
+    shadow[70:90, 10:90] = True
+    truth = np.where((shadow & ~hole)[..., None], ground * np.float32(0.3), ground)
+    got = match_seam(shaded_beside(ground, truth, hole, ~hole, shadow & ~hole), truth, hole, ~hole)
+    middle = got[30:80, 50].mean(axis=1) / ground[30:80, 50, 0]
+    assert middle[-1] == pytest.approx(0.3, abs=0.05)  # in the shadow where it stands
+    assert middle.min() > 0.29  # nowhere darker than it
+    assert (np.diff(middle) < 1e-3).all()  # and it goes out,
+    assert (middle[: -int(2 * SHADOW_FADES)] > 0.95).all()  # before it has filled the hole
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_beside_a_shadow_the_fill_only_gets_darker_by_a_share_of_its_light(seed):
+    rng = np.random.default_rng(seed)
+    fill, truth = rng.uniform(0, 255, (2, 24, 30, 3)).astype(np.float32)
+    hole = cv2.resize(rng.random((4, 5)).astype(np.float32), (30, 24)) > 0.5
+    shadow = (rng.random((24, 30)) < rng.random()) & ~hole
+    got = shaded_beside(fill, truth, hole, ~hole, shadow)
+    assert (got <= fill + 1e-3).all()
+    assert (got >= fill * np.exp(-DEEPEST) - 1e-3).all()
+    assert shaded_beside(fill, truth, hole, ~hole, np.zeros_like(hole)) is fill
 
 
 def test_a_ring_lies_outside_the_hole():

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remover.fill.align import Camera
+from remover.fill.copy import Sources, Target, copy_frame
 from remover.fill.flow import AROUND, Field, Flows, displacement, grid, sampled, settled
 from remover.fill.frames import Frame
 from remover.fill.inertia import OLDEST, followed
@@ -170,6 +171,26 @@ def test_a_frame_is_seen_at_places_and_not_where_it_is_barred():
     assert np.array_equal(look(frame, grid(rect)), frame.rgb[rect.slices].astype(np.float32))
     assert np.array_equal(shows(frame, grid(rect)), hole[rect.slices] == 0)
     assert not shows(frame, np.full((2, 3, 3), NOWHERE, np.float32)).any()
+
+
+def test_where_ways_part_no_single_pixels_sparkle():
+    """Scattered ways lead out of a hole to something bright; a later frame shows what is there."""
+    hole = np.zeros((HEIGHT, WIDTH), np.uint8)
+    hole[40:80, 60:110] = 255
+    wall = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
+    bright = wall.copy()
+    bright[:, 150:210] = 230
+    nothing = np.zeros_like(hole)
+    frames = {0: Frame(0, bright, hole, hole), 1: Frame(1, wall, hole, hole)}
+    frames[2] = Frame(2, wall, nothing, nothing)
+    rect, shift = Rect(20, 30, 100, 140), np.zeros((2, 80, 110), np.float32)
+    scattered = np.random.default_rng(4).random((80, 110)) < 0.1
+    shift[0, scattered & (hole[rect.slices] > 0)] = 95
+    sources = Sources(STILL, frames.get, (), {1: Field.of(rect, shift)}, {})
+    inside, truth = hole[rect.slices] > 0, wall[rect.slices].astype(np.float32)
+    copied = copy_frame(Target(1, rect, truth, inside, ~inside), sources)
+    assert copied.known[inside].all()
+    assert np.abs(copied.rgb - 100)[inside].max() < 1
 
 
 def test_places_under_a_homography_are_told_by_their_displacement():
