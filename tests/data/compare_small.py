@@ -5,8 +5,10 @@
 Every photograph stands still for nine frames, under holes of 5, 15 and 30 % that are never seen and
 are shaped like objects (``made_up_objects.py``). Both painters fill what nothing shows, the rest is
 the truth. PSNR and the distance of deep features in the hole, and the spread of the Laplacian there
-against the truth's, on the middle frame: means by size of the hole, and the paired difference with
-its standard error. The sheet has a row a hole: picture with the hole, truth, patch-based, network.
+against the truth's, on the middle frame: means by size of the hole, and the paired difference,
+network less patches, with its standard error. What the autoencoder alone makes of the truth stands
+beside them: a network over its latents can hardly be better. The sheet has a row a hole: picture
+with the hole, truth, patches, network, autoencoder.
 """
 
 import argparse
@@ -29,6 +31,8 @@ from remover.metrics import psnr
 from remover.painting import Joins, Offload, PaintPlan
 from remover.preview import write_png
 from remover.progress import Silent
+from remover.train.encode import clean_latents
+from remover.train.solve import pictures
 from remover.types import Shot
 
 SHARES = (0.05, 0.15, 0.3)
@@ -36,6 +40,7 @@ FRAMES, STEPS = 9, 6
 SHOWN = 384
 """Pixels that a picture of the sheet is wide."""
 SCORES = ("psnr", "features", "sharpness")
+PAINTERS = ("patches", "network", "autoencoder")
 
 
 def photograph(path, width, height):
@@ -84,6 +89,14 @@ def by_network(networks, picture, hole):
     return filled(drafts[FRAMES // 2])
 
 
+def by_autoencoder(networks, picture, hole):
+    """The picture with its hole as the autoencoder gives the truth back."""
+    with networks.vae() as vae:
+        latents = clean_latents(vae, np.stack([picture] * FRAMES))
+        again = pictures(vae, latents[None])[0][FRAMES // 2]
+    return np.where(hole[..., None], again, picture)
+
+
 def networks_of(weights, pixels):
     plan = PaintPlan(
         frames=FRAMES,
@@ -125,7 +138,7 @@ def row_of(truth, hole, *made):
 
 
 def compare(photographs, weights, size, pixels, rounds=1, seed=1):
-    """Scores (holes, painters, 3), the share of each hole, and the rows of the sheet."""
+    """Scores (holes, PAINTERS, SCORES), the share of each hole, and the rows of the sheet."""
     maker, networks = Maker([], seed), networks_of(weights, pixels)
     found, shares, rows = [], [], []
     for _ in range(rounds):
@@ -133,7 +146,8 @@ def compare(photographs, weights, size, pixels, rounds=1, seed=1):
             for share in SHARES:
                 truth = photograph(path, *size)
                 hole = hole_of(maker, share, *size)
-                made = by_patches(truth, hole), by_network(networks, truth, hole)
+                nets = [by(networks, truth, hole) for by in (by_network, by_autoencoder)]
+                made = [by_patches(truth, hole), *nets]
                 found.append([scores(one, truth, hole) for one in made])
                 shares.append(share)
                 rows.append(row_of(truth, hole, *made))
@@ -141,11 +155,11 @@ def compare(photographs, weights, size, pixels, rounds=1, seed=1):
 
 
 def summary(found, shares):
-    """Means of both painters by share, and the paired difference, network less patches."""
+    """Means of all painters by share, and the paired difference, network less patches."""
     told = {"holes": len(found)}
     for at, name in enumerate(SCORES):
         table = {}
-        for painter, number in (("patches", 0), ("network", 1)):
+        for number, painter in enumerate(PAINTERS):
             values = found[:, number, at]
             means = {f"{share:.0%}": values[shares == share].mean() for share in SHARES}
             table[painter] = {**means, "mean": values.mean()}
