@@ -27,7 +27,7 @@ Examples:
   remover train export two -o checkpoint
   remover clean clip.mp4 --box 10,20,80,60 --weights checkpoint
 
-`--config` takes a TOML file, or a preset: `tiny`, `minimax-1.3b`.
+`--config` takes a TOML file, or a preset: `tiny`, `small`, `minimax-1.3b`.
 """
 
 STAGE1_HELP = """Learn to fill masks, told by contrast tokens whether to remove or to make.
