@@ -284,7 +284,7 @@ def test_a_stopped_run_leaves_nothing_but_its_work(number, code, stage, make_cli
         if (event["event"], event.get("stage")) == ("progress", stage):
             break  # its first frames are done, and others are not
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == code, errors
     assert "Traceback" not in errors
     left = [path.name for path in tmp_path.iterdir()]

@@ -299,7 +299,7 @@ def test_two_processes_learn_what_one_does(go, tmp_path, small, latents, curated
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     for kind in ("loss", "grad_norm", "held_out"):
