@@ -86,7 +86,15 @@ def shell(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def kept_masks(tmp_path_factory, monkeypatch):
+    """A cache of masks for all tests of a worker: many lines point at the same in one clip."""
+    folder = tmp_path_factory.getbasetemp() / "masks-of-the-guides"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
+@pytest.mark.usefixtures("kept_masks")
 @pytest.mark.parametrize("line", ALTERNATIVES)
 def test_a_command_of_the_readme_or_of_a_guide_about_one_thing(line, folder, make_clip):
     clip = make_clip(
