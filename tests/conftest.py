@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import struct
+import subprocess
+import sys
 import threading
 import zlib
 from collections.abc import Callable
@@ -16,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run on all cores already,
 
 import av
 import cv2
+import forks
 import numpy as np
 import pytest
 
@@ -30,6 +33,24 @@ ROOT = Path(__file__).resolve().parent.parent
 def own_cache(tmp_path_factory, monkeypatch):
     """A cache of its own for every test: no masks or weights of the machine or of other tests."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def quick_python(tmp_path_factory):
+    """The words of a Python that has imported what `remover` needs when it starts."""
+    if sys.platform != "linux":
+        yield [sys.executable]
+        return
+    where = str(tmp_path_factory.mktemp("forks") / "socket")
+    server = subprocess.Popen(
+        [sys.executable, forks.__file__, "serve", where],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert server.stdout.readline() == b"ready\n"
+    yield forks.python(where)
+    server.communicate()
 
 
 class Web:
@@ -79,7 +100,7 @@ class Web:
             start = send_head(handler, content)
             handler.wfile.write(content[start : start + count])
             handler.wfile.flush()
-            self.go_on.wait(20)
+            self.go_on.wait(120)
             return True
 
         return fault

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -40,8 +41,12 @@ ALTERNATIVES = dict.fromkeys(  # each once, whatever the remark behind it
 )
 
 
+IS_STARTED = ("cat ", "--resume")
+"""What is in lines whose command is started anew; the others are spared the imports."""
+
+
 @pytest.fixture
-def folder(make_clip, exr, tmp_path):
+def folder(make_clip, exr, tmp_path, quick_python):
     """A folder as the guide wants it, with a command `remover` beside it."""
     clip = make_clip(frames=4, audio=True)
     work = tmp_path / "work"
@@ -56,11 +61,16 @@ def folder(make_clip, exr, tmp_path):
             planes = {c: np.ascontiguousarray(light[..., i]) for i, c in enumerate("BGR")}
             (work / "light" / f"{number:05d}.exr").write_bytes(exr.make(planes))
     cv2.imwrite(str(work / "m.png"), clip.masks[0].astype("uint8") * 255)
-    (tmp_path / "bin").mkdir()
-    script = tmp_path / "bin" / "remover"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m remover "$@"\n')
-    script.chmod(0o755)
+    put_command(work, quick_python)
     return work
+
+
+def put_command(folder: Path, python: list[str]) -> None:
+    """Have `remover` in the shell of a folder, run by these words."""
+    script = folder.parent / "bin" / "remover"
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(python)} -m remover "$@"\n')
+    script.chmod(0o755)
 
 
 def shell(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -77,7 +87,15 @@ def shell(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def kept_masks(tmp_path_factory, monkeypatch):
+    """A cache of masks for all tests of a worker: many lines point at the same in one clip."""
+    folder = tmp_path_factory.getbasetemp() / "masks-of-the-guides"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
+@pytest.mark.usefixtures("kept_masks")
 @pytest.mark.parametrize("line", ALTERNATIVES)
 def test_a_command_of_the_readme_or_of_a_guide_about_one_thing(line, folder, make_clip):
     clip = make_clip(
@@ -105,6 +123,8 @@ def test_a_command_of_the_readme_or_of_a_guide_about_one_thing(line, folder, mak
         (folder / "masks").mkdir()
         for i, mask in enumerate(clip.masks):
             cv2.imwrite(str(folder / "masks" / f"{i:05d}.png"), mask.astype("uint8") * 255)
+    if any(part in line for part in IS_STARTED):
+        put_command(folder, [sys.executable])
     before = set(folder.iterdir())
     done = shell(line.replace("ffplay -", "cat > piped.mkv"), folder)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,5 @@
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,12 +7,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+CHANGING = ("NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED")
+
+
 def environment(**more: str) -> dict[str, str]:
     """The process's environment without anything that changes what the command says."""
     keep = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("REMOVER_", "_REMOVER")) and name not in ("NO_COLOR", "FORCE_COLOR")
+        if not name.startswith(("REMOVER_", "_REMOVER")) and name not in CHANGING
     }
     # The shell is named by the argument: the tests' own ancestors need not hold one.
     named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
@@ -27,16 +29,16 @@ def plain_environment():
 
 
 @pytest.fixture
-def remover(tmp_path):
-    """A function that runs the real command in an empty folder."""
+def remover(tmp_path, quick_python):
+    """A function that runs the command in an empty folder."""
 
     def run(*arguments, **env):
         return subprocess.run(
-            [sys.executable, "-m", "remover", *map(str, arguments)],
+            [*quick_python, "-m", "remover", *map(str, arguments)],
             cwd=tmp_path,
             env=environment(**env),
             capture_output=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -58,7 +60,7 @@ class Report:
 
 def story(name):
     def call(source, output, prompts, options, progress, sides=None):
-        print("a stray line from a library")
+        print("a stray line from a library", flush=True)
         os.system("echo a stray line from a program")
         progress.start("segment", 40)
         progress.note("a note")
@@ -82,10 +84,10 @@ main()
 
 
 @pytest.fixture
-def faked_command():
+def faked_command(quick_python):
     """The command line of that command, and its environment."""
     return lambda *arguments, body="pass", **env: (
-        [sys.executable, "-c", FAKE % body, *map(str, arguments)],
+        [*quick_python, "-c", FAKE % body, *map(str, arguments)],
         environment(**env),
     )
 
@@ -113,7 +115,7 @@ def faked(start_faked):
 
     def run(*arguments, body="pass", **env):
         with start_faked(*arguments, body=body, **env) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=120)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err.decode())
 
     return run

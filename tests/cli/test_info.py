@@ -1,6 +1,5 @@
 import json
 import subprocess
-import sys
 
 import numpy as np
 
@@ -59,17 +58,17 @@ def test_info_of_a_sequence(remover, exr, tmp_path):
     assert describe(look_at(tmp_path / "shot"))["frames"] == 2
 
 
-def test_info_of_what_is_piped_in(make_clip, tmp_path, plain_environment):
+def test_info_of_what_is_piped_in(make_clip, tmp_path, plain_environment, quick_python):
     clip = make_clip(frames=2)
 
     def piped(content, *more):
         return subprocess.run(
-            [sys.executable, "-m", "remover", "info", "-", *more],
+            [*quick_python, "-m", "remover", "info", "-", *more],
             cwd=tmp_path,
             env=plain_environment,
             input=content,
             capture_output=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 

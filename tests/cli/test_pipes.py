@@ -1,4 +1,4 @@
-"""Videos through the standard streams, with the real command."""
+"""Videos through the standard streams."""
 
 import io
 import os
@@ -13,13 +13,13 @@ CLEAN = ("clean", "--tracker", "none", "--box", "4,32,24,24", "--progress", "non
 
 
 @pytest.fixture
-def piped(tmp_path, plain_environment):
-    """A function that runs the real command with bytes on its stdin."""
+def piped(tmp_path, plain_environment, quick_python):
+    """A function that runs the command with bytes on its stdin."""
 
     def run(*arguments, content=b"", code=None):
         program = ["-m", "remover"] if code is None else ["-c", code]
         return subprocess.run(
-            [sys.executable, *program, *map(str, arguments)],
+            [*quick_python, *program, *map(str, arguments)],
             cwd=tmp_path,
             env=plain_environment,
             input=content,
@@ -155,7 +155,7 @@ def test_a_reader_that_leaves_ends_the_run_quietly(make_clip, tmp_path, plain_en
     process.stdout.close()
     errors = process.stderr.read().decode()
     process.stderr.close()
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
     assert "Traceback" not in errors
     assert "error" not in errors
     assert list(tmp_path.iterdir()) == []
@@ -201,7 +201,7 @@ def test_terminals_are_refused(end, make_clip, tmp_path, plain_environment):
         cwd=tmp_path,
         env=plain_environment,
         stderr=subprocess.PIPE,
-        timeout=60,
+        timeout=120,
         check=False,
         **streams,
     )

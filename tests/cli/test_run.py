@@ -167,7 +167,7 @@ def test_signals_clean_up_and_have_their_code(start_faked, tmp_path, number, cod
     with start_faked(*BOX, "--json", body=body) as process:
         text = wait_for(process, b"ready")
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == code
     assert (text + err).decode().endswith("stopping...\n")
     assert not (tmp_path / "out.part").exists()
@@ -187,7 +187,7 @@ def test_a_second_interrupt_leaves_at_once(start_faked):
         process.send_signal(signal.SIGINT)
         wait_for(process, b"cleaning")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     assert process.returncode == 130
 
 
@@ -196,7 +196,7 @@ def test_closed_streams_do_not_stop_a_run(tmp_path, plain_environment):
         pytest.skip("shell syntax")
     command = f"{sys.executable} -m remover clean >&- 2>&- ; echo $? > code"
     subprocess.run(
-        ["sh", "-c", command], cwd=tmp_path, env=plain_environment, check=True, timeout=60
+        ["sh", "-c", command], cwd=tmp_path, env=plain_environment, check=True, timeout=120
     )
     assert (tmp_path / "code").read_text() == "2\n"
 
@@ -230,7 +230,7 @@ def test_bars_on_a_terminal(tmp_path, faked_command):
 def wait_for(process, word):
     """Read stderr until ``word`` was there; what was read."""
     found = b""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while word not in found and time.monotonic() < until:
         found += os.read(process.stderr.fileno(), 4096)
     assert word in found

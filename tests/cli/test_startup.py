@@ -48,7 +48,7 @@ def test_quick_answers_import_nothing_heavy(tmp_path, plain_environment, argumen
         cwd=tmp_path,
         env=plain_environment,
         capture_output=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == code
@@ -120,5 +120,5 @@ def test_a_reader_that_goes_away_is_no_error(plain_environment):
     ) as process:
         process.stdout.close()
         err = process.stderr.read()
-        process.wait(timeout=60)
+        process.wait(timeout=120)
     assert (process.returncode, err) == (0, b"")

@@ -46,8 +46,8 @@ def cache(tmp_path):
 
 
 @pytest.fixture
-def command(web, tmp_path, plain_environment):
-    """The command line and environment of a command whose lock names files of this machine."""
+def words(web):
+    """What follows the interpreter in a command whose lock names files of this machine."""
     entries = [
         {
             "name": name,
@@ -62,21 +62,24 @@ def command(web, tmp_path, plain_environment):
             ("net/small", "net/small.json", SMALL, "cc-by-nc-4.0"),
         ]
     ]
-    env = plain_environment | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    return [sys.executable, "-c", PATCHED, json.dumps(entries), "weights"], env
+    return ["-c", PATCHED, json.dumps(entries), "weights"]
 
 
 @pytest.fixture
-def run(command, tmp_path):
+def env(tmp_path, plain_environment):
+    return plain_environment | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+@pytest.fixture
+def run(words, env, tmp_path, quick_python):
     def call(*arguments):
-        words, env = command
         return subprocess.run(
-            [*words, *map(str, arguments)],
+            [*quick_python, *words, *map(str, arguments)],
             cwd=tmp_path,
             env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=120,
             check=False,
             text=True,
         )
@@ -126,11 +129,10 @@ def test_a_licence_without_commercial_use_needs_consent(run, cache, web):
 
 
 @pytest.mark.parametrize(("answer", "code"), [("yes", 0), ("", 2), ("\x04", 2), ("\x03", 130)])
-def test_a_terminal_is_asked(command, cache, tmp_path, answer, code):
-    words, env = command
+def test_a_terminal_is_asked(words, env, cache, tmp_path, answer, code):
     leader, terminal = pty.openpty()
     process = subprocess.Popen(
-        [*words, "pull", "net/small"],
+        [sys.executable, *words, "pull", "net/small"],
         cwd=tmp_path,
         env=env | {"TERM": "dumb"},
         stdin=terminal,
@@ -166,11 +168,14 @@ def drain(leader):
         said += block
 
 
-def test_ctrl_c_keeps_what_came_for_the_next_pull(command, run, cache, web, tmp_path):
-    words, env = command
+def test_ctrl_c_keeps_what_came_for_the_next_pull(words, env, run, cache, web, tmp_path):
     web.faults = [web.halt(300_000)]
     with subprocess.Popen(
-        [*words, "pull", "net/big"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True
+        [sys.executable, *words, "pull", "net/big"],
+        cwd=tmp_path,
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         while not any(p.stat().st_size == 300_000 for p in (cache / "net").glob(".*.part")):
             assert process.poll() is None
@@ -189,11 +194,13 @@ def test_ctrl_c_keeps_what_came_for_the_next_pull(command, run, cache, web, tmp_
     assert [p.name for p in (cache / "net").iterdir()] == ["big.pt"]
 
 
-def test_what_a_killed_pull_left_is_gone_on_with(command, run, cache, web, tmp_path):
-    words, env = command
+def test_what_a_killed_pull_left_is_gone_on_with(words, env, run, cache, web, tmp_path):
     web.faults = [web.halt(300_000)]
     with subprocess.Popen(
-        [*words, "pull", "net/big"], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL
+        [sys.executable, *words, "pull", "net/big"],
+        cwd=tmp_path,
+        env=env,
+        stderr=subprocess.DEVNULL,
     ) as process:
         while not any(p.stat().st_size == 300_000 for p in (cache / "net").glob(".*.part")):
             assert process.poll() is None
@@ -235,15 +242,14 @@ def test_carried_files_are_added(run, cache, tmp_path):
     assert run("add", "gone").returncode == 3
 
 
-def test_the_commands_of_the_guide(command, run, cache, web, tmp_path):
-    words, _ = command
+def test_the_commands_of_the_guide(words, run, cache, web, tmp_path):
     entries = [
         {field: getattr(entry, field) for field in ("name", "path", "licence")}
         | {"url": web.put(name, name.encode()), "bytes": len(name)}
         | {"sha256": hashlib.sha256(name.encode()).hexdigest()}
         for name, entry in weights.lock().items()
     ]
-    words[3] = json.dumps(entries)
+    words[2] = json.dumps(entries)
     (tmp_path / "usb").mkdir()
     (tmp_path / "usb" / "a").write_bytes(b"sam2.1/large")
     text = (ROOT / "docs" / "guides" / "weights.md").read_text()
@@ -280,14 +286,14 @@ def test_progress_for_programs_counts_bytes(run):
         (("weights", "pull", "sam2.1/tiny"), 1),
     ],
 )
-def test_only_pull_opens_the_network(make_clip, tmp_path, plain_environment, arguments, code):
+def test_only_pull_opens_the_network(make_clip, tmp_path, env, quick_python, arguments, code):
     path = make_clip(frames=3).path
     done = subprocess.run(
-        [sys.executable, "-c", QUIET, *(str(path) if a == "CLIP" else a for a in arguments)],
+        [*quick_python, "-c", QUIET, *(str(path) if a == "CLIP" else a for a in arguments)],
         cwd=tmp_path,
-        env=plain_environment | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+        env=env,
         capture_output=True,
-        timeout=60,
+        timeout=120,
         check=False,
         text=True,
     )

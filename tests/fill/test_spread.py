@@ -29,7 +29,7 @@ def test_as_many_threads_take_part_as_there_are(threads):
     if threads == 1:
         assert set(spread(lambda _: threading.get_ident(), range(8))) == {threading.get_ident()}
         return
-    together = threading.Barrier(threads, timeout=20)
+    together = threading.Barrier(threads, timeout=120)
     spread(lambda _: together.wait(), range(threads))
     for _ in ahead(lambda _: together.wait(), range(threads)):
         continue

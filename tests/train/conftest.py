@@ -51,7 +51,7 @@ def held() -> tuple[Sample, ...]:
     return tuple(sample(200 + number, contrast=Contrast.REMOVE) for number in range(4))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small() -> Settings:
     """A network of a few thousand weights, a dozen steps."""
     settings = presets.load("tiny")

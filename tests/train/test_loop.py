@@ -1,10 +1,12 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,25 +23,48 @@ from remover.train.parallel import World
 STEPS = 12
 
 
+def trained(one, material, number, watch=None, progress=None):
+    """What became of a stage that was trained to its end, its learner, and its folder."""
+    learner = learner_of(one.settings, number)
+    if watch is not None:
+        watch(learner)
+    return train(one, learner, material, progress or Silent()), learner, one.folder
+
+
+@pytest.fixture(scope="module")
+def material(latents, curated, held):
+    return {1: Material(latents, held, None), 2: Material(latents, held, curated)}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, small, material):
+    """A function: what became of a stage that nothing stopped, and its folder, to be read only."""
+
+    @cache
+    def of(number):
+        one = runs.begin(tmp_path_factory.mktemp("whole") / "run", small, number)
+        done, _, folder = trained(one, material[number], number)
+        return done, folder
+
+    return of
+
+
 @pytest.fixture
-def go(tmp_path, small, latents, curated, held):
+def go(tmp_path, small, material):
     """A function that trains a stage in a folder of that name, from the last checkpoint on."""
 
     def run(name, number=1, settings=small, *, resume=False, watch=None, progress=None):
-        folder = tmp_path / name
-        settings = settings or small
-        one = (
-            runs.resumed(folder, settings, number)
-            if resume
-            else runs.begin(folder, settings, number)
-        )
-        learner = learner_of(settings, number)
-        if watch is not None:
-            watch(learner)
-        material = Material(latents, held, curated if number == 2 else None)
-        return train(one, learner, material, progress or Silent()), learner, folder
+        make = runs.resumed if resume else runs.begin
+        one = make(tmp_path / name, settings, number)
+        return trained(one, material[number], number, watch, progress)
 
     return run
+
+
+@pytest.fixture
+def ended(whole, tmp_path):
+    """The folder `run` of a first stage that has ended."""
+    return shutil.copytree(whole(1)[1], tmp_path / "run")
 
 
 def learner_of(settings, number, here=None):
@@ -71,8 +96,8 @@ def test_a_stage_learns(go, small, number):
 
 
 @pytest.mark.parametrize(("number", "after"), [(1, 1), (2, 6), (1, 8), (2, 11)])
-def test_a_run_that_was_killed_goes_on_to_the_same_curve_bit_by_bit(go, number, after):
-    whole, _, there = go("whole", number)
+def test_a_run_that_was_killed_goes_on_to_the_same_curve_bit_by_bit(go, whole, number, after):
+    straight, there = whole(number)
 
     class Killed(BaseException):
         pass
@@ -89,14 +114,16 @@ def test_a_run_that_was_killed_goes_on_to_the_same_curve_bit_by_bit(go, number, 
         go("killed", number, progress=Kill())
     done, _, folder = go("killed", number, resume=True)
     assert metrics(folder) == metrics(there)
-    assert done.held_out == whole.held_out
+    assert done.held_out == straight.held_out
     one, other = (checkpoints.found(f)[-1] for f in (folder, there))
     assert one.step == other.step == STEPS
-    for name, tensor in checkpoints.weights_of(one).items():
-        assert torch.equal(tensor, checkpoints.weights_of(other)[name]), name
+    left, right = (checkpoints.weights_of(checkpoint) for checkpoint in (one, other))
+    assert left.keys() == right.keys()
+    for name, tensor in left.items():
+        assert torch.equal(tensor, right[name]), name
 
 
-def test_sigterm_saves_and_leaves_with_its_code(go, tmp_path):
+def test_sigterm_saves_and_leaves_with_its_code(go, whole, tmp_path):
     class Ask(Silent):
         steps = 0
 
@@ -110,7 +137,7 @@ def test_sigterm_saves_and_leaves_with_its_code(go, tmp_path):
     assert stop.value.exit_code == ExitCode.SIGTERM
     saved = [one.step for one in checkpoints.found(tmp_path / "run")]
     assert saved == [6, 8]  # what was being done was finished first
-    _, _, there = go("whole")
+    _, there = whole(1)
     done, _, folder = go("run", resume=True)
     assert checkpoints.found(folder)[-1].step == done.steps
     assert metrics(folder) == metrics(there)
@@ -182,9 +209,8 @@ def test_a_full_disk_leaves_older_checkpoints(go, monkeypatch, tmp_path):
     assert done.steps == STEPS
 
 
-def test_a_damaged_checkpoint_is_named(go, tmp_path):
-    go("run")
-    last = checkpoints.found(tmp_path / "run")[-1]
+def test_a_damaged_checkpoint_is_named(go, ended):
+    last = checkpoints.found(ended)[-1]
     (part,) = last.path.glob("*.distcp")
     part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(TrainingError, match=rf"{last.path.name}.* cannot be used") as error:
@@ -192,32 +218,30 @@ def test_a_damaged_checkpoint_is_named(go, tmp_path):
     assert "delete that folder" in (error.value.hint or "")
 
 
-def test_a_checkpoint_without_its_state_is_named(go, tmp_path):
-    go("run")
-    (checkpoints.found(tmp_path / "run")[-1].path / checkpoints.STATE).write_text("{")
+def test_a_checkpoint_without_its_state_is_named(go, ended):
+    (checkpoints.found(ended)[-1].path / checkpoints.STATE).write_text("{")
     with pytest.raises(TrainingError, match="cannot be read"):
         go("run", resume=True)
 
 
+@pytest.mark.usefixtures("ended")
 def test_a_run_is_not_begun_over_another(go):
-    go("run")
     with pytest.raises(OutputError, match="holds a run already") as error:
         go("run")
     assert "--resume" in (error.value.hint or "")
 
 
-def test_a_run_does_not_go_on_as_another(go, small, tmp_path):
-    go("run")
+def test_a_run_does_not_go_on_as_another(ended, small, tmp_path):
     other = replace(small, stage1=replace(small.stage1, lr=1.0))
     with pytest.raises(UsageError, match=r"has `stage1\.lr` at `0.003`, .* says `1.0`"):
-        runs.resumed(tmp_path / "run", other, 1)
+        runs.resumed(ended, other, 1)
     with pytest.raises(TrainingError, match="a run of stage 1, not of stage 2"):
-        runs.resumed(tmp_path / "run", small, 2)
+        runs.resumed(ended, small, 2)
     with pytest.raises(TrainingError, match="holds no run"):
         runs.opened(tmp_path)
     fewer = replace(small, log=replace(small.log, every=5))
-    assert runs.resumed(tmp_path / "run", fewer, 1).settings == fewer
-    assert runs.resumed(tmp_path / "run", None, 1).settings == small
+    assert runs.resumed(ended, fewer, 1).settings == fewer
+    assert runs.resumed(ended, None, 1).settings == small
 
 
 def test_accumulated_gradients_are_those_of_the_whole_batch(small, go):
@@ -231,8 +255,8 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(small, go):
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
-def test_checkpointed_blocks_learn_the_same(small, go):
-    plain = go("plain")[2]
+def test_checkpointed_blocks_learn_the_same(small, go, whole):
+    plain = whole(1)[1]
     settings = replace(small, compute=replace(small.compute, checkpointing=True))
     again = go("again", settings=settings)[2]
     assert metrics(plain) == metrics(again)
@@ -252,10 +276,10 @@ def test_the_rate_rises_and_falls(small):
     assert rates[-5:] == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2])
 
 
-def test_tensorboard_can_read_what_was_written(go):
+def test_tensorboard_can_read_what_was_written(whole):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    _, _, folder = go("run")
+    _, folder = whole(1)
     events = EventAccumulator(str(folder / logs.TENSORBOARD)).Reload()
     losses = [event.value for event in events.Scalars("loss")]
     written = [line["loss"] for line in logs.read(folder)][1::2]
@@ -274,24 +298,24 @@ from remover.train.loop import Material, train
 from remover.train.parallel import world
 from remover.train.latents import Latents
 
-folder, plain, picked, number = sys.argv[1:]
-run = runs.opened(Path(folder))
+folders, plain, picked = sys.argv[1:3], *sys.argv[3:]
 held = tuple(sample(200 + n, contrast=Contrast.REMOVE) for n in range(4))
 with world("cpu") as here:
-    learner = t.learner_of(run.settings, int(number), here)
-    curated = Latents.read(picked) if number == "2" else None
-    train(run, learner, Material(Latents.read(plain), held, curated), Silent())
+    for number, folder in enumerate(folders, 1):
+        run = runs.opened(Path(folder))
+        learner = t.learner_of(run.settings, number, here)
+        curated = Latents.read(picked) if number == 2 else None
+        train(run, learner, Material(Latents.read(plain), held, curated), Silent())
 """
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_two_processes_learn_what_one_does(go, tmp_path, small, latents, curated, number):
-    one = go("one", number)[2]
-    two = runs.begin(tmp_path / "two", small, number).folder
+def test_two_processes_learn_what_one_does(whole, tmp_path, small, latents, curated):
+    """Both stages, in one start of the processes."""
+    folders = [runs.begin(tmp_path / str(number), small, number).folder for number in (1, 2)]
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-    arguments = [str(two), latents.url, curated.url, str(number)]
+    arguments = [*map(str, folders), latents.url, curated.url]
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -299,15 +323,17 @@ def test_two_processes_learn_what_one_does(go, tmp_path, small, latents, curated
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    for kind in ("loss", "grad_norm", "held_out"):
-        curves = [[line.get(kind) for line in logs.read(folder)] for folder in (one, two)]
-        assert curves[0] == pytest.approx(curves[1], abs=1e-5), kind
-    left, right = (checkpoints.weights_of(checkpoints.found(f)[-1]) for f in (one, two))
-    for name, tensor in left.items():
-        assert torch.allclose(tensor, right[name], atol=1e-5), name
-    assert json.loads((two / runs.METRICS).read_text().splitlines()[0])["step"] == 0
-    resumed = runs.resumed(two, small, number)
-    checkpoints.load(checkpoints.found(two)[-1], learner_of(resumed.settings, number))
+    for number, two in enumerate(folders, 1):
+        _, one = whole(number)
+        for kind in ("loss", "grad_norm", "held_out"):
+            curves = [[line.get(kind) for line in logs.read(folder)] for folder in (one, two)]
+            assert curves[0] == pytest.approx(curves[1], abs=1e-5), kind
+        left, right = (checkpoints.weights_of(checkpoints.found(f)[-1]) for f in (one, two))
+        for name, tensor in left.items():
+            assert torch.allclose(tensor, right[name], atol=1e-5), name
+        assert json.loads((two / runs.METRICS).read_text().splitlines()[0])["step"] == 0
+        resumed = runs.resumed(two, small, number)
+        checkpoints.load(checkpoints.found(two)[-1], learner_of(resumed.settings, number))

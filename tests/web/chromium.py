@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 NAMES = ("chromium", "google-chrome")
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 FLAGS = (
     "--headless=new",

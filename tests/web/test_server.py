@@ -16,7 +16,7 @@ from remover.web import serve
 
 def ask(url: str, path: str = "", **headers: str) -> http.client.HTTPResponse:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=120)
     connection.request("GET", f"{parts.path}{path}", headers=headers)
     answer = connection.getresponse()
     answer.content = answer.read()
@@ -39,7 +39,7 @@ def test_it_answers_and_ends_by_a_signal(served, samples, number, code):
     assert ask(url, "items", **{"X-Forwarded-Host": "example.org"}).status == 200
     assert ask(url[:-2] + "/").status == 404
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err) == (code, "", "")
 
 
@@ -47,11 +47,11 @@ def test_it_answers_and_ends_by_a_signal(served, samples, number, code):
 def test_it_ends_though_a_page_is_open(served, samples):
     process, url = served(samples)
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=120)
     connection.request("GET", f"{parts.path}items")
     connection.getresponse().read()
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0
     connection.close()
 
 
