@@ -160,10 +160,12 @@ def held_out_error(
     if not kept:
         return float("nan")
     found = torch.zeros((), device=learner.here.device)
-    own = kept[share(learner.here)] or kept[:1]
-    weight = float(len(kept) > learner.here.rank)
-    for part in dealt(own, len(kept), learner.here, learner.stage.micro_batch):
-        stack = Stack.of(part, learner, settings, seed=HELD_SEED)
-        error = stack.flow(has_contrast=not is_stage2, averaged=True)
-        found += weight * (error * stack.weight).sum()
+    for shape in sorted({tuple(sample.shape) for sample, _ in kept}):
+        like = [(s, i) for s, i in kept if tuple(s.shape) == shape]
+        own = like[share(learner.here)] or like[:1]
+        weight = float(len(like) > learner.here.rank)
+        for part in dealt(own, len(like), learner.here, learner.stage.micro_batch):
+            stack = Stack.of(part, learner, settings, seed=HELD_SEED)
+            error = stack.flow(has_contrast=not is_stage2, averaged=True)
+            found += weight * (error * stack.weight).sum()
     return float(total(found, learner.here)) / len(kept)

@@ -17,6 +17,7 @@ from remover.train import checkpoints, initial, logs, runs
 from remover.train.learner import Learner
 from remover.train.loop import Material, train
 from remover.train.parallel import World
+from remover.train.stages import held_out_error
 
 STEPS = 12
 
@@ -243,6 +244,21 @@ def test_bfloat16_learns_over_float32_masters(small, go):
     done, learner, _ = go("run", settings=settings)
     assert math.isfinite(done.loss)
     assert all(p.dtype == torch.float32 for p in learner.network.parameters())
+
+
+def test_held_out_clips_may_be_of_several_sizes(small, make_sample):
+    """Their error is the mean over all of them, as if each had been asked alone."""
+    wide, ignored = make_sample(8), make_sample(7)  # to be removed, and to be generated
+    tall = replace(wide, **{n: getattr(wide, n)[..., :2] for n in ("clean", "masked", "mask")})
+    learner = learner_of(small, 1)
+    torch.nn.init.normal_(learner.best.proj_out.weight)
+
+    def error(*held):
+        return held_out_error(learner, held, small, is_stage2=False)
+
+    alone = error(wide), error(ignored, tall), error(ignored, ignored, wide)
+    assert len(set(alone)) == 3
+    assert error(wide, tall, wide) == pytest.approx(sum(alone) / 3)
 
 
 def test_the_rate_rises_and_falls(small):
