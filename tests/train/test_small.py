@@ -85,7 +85,7 @@ def made(material, tmp_path_factory):
     """The folder after the whole recipe."""
     folder = tmp_path_factory.mktemp("small")
     recipe.gather(*material[:2], folder, material[2])
-    sizes = {"data.clips": "12", "data.held_out": "2", "data.repeats": "1"}
+    sizes = {"data.sizes": "[[32, 32], [32, 48]]", "data.clips": "14", "data.held_out": "4"}
     changes = [f"{key}={value}" for key, value in {**SMALL, **sizes}.items()]
     recipe.chain(folder, changes, in_process)
     return folder
