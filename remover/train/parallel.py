@@ -8,6 +8,7 @@ process asks the network equally often, and the numbers do not depend on how man
 """
 
 import contextlib
+import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -61,6 +62,7 @@ def world(device: str) -> Iterator[World]:
     try:
         yield World(dist.get_rank(), dist.get_world_size(), place)
     finally:
+        gc.collect()  # sharded networks hold the group, and abort the process if they outlive it
         dist.destroy_process_group()
 
 

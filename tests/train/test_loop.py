@@ -316,12 +316,16 @@ from remover.train.latents import Latents
 
 folders, plain, picked = sys.argv[1:3], *sys.argv[3:]
 held = tuple(sample(200 + n, contrast=Contrast.REMOVE) for n in range(4))
+
+def learn(number, folder, here):
+    run = runs.opened(Path(folder))
+    learner = t.learner_of(run.settings, number, here)
+    curated = Latents.read(picked) if number == 2 else None
+    train(run, learner, Material(Latents.read(plain), held, curated), Silent())
+
 with world("cpu") as here:
     for number, folder in enumerate(folders, 1):
-        run = runs.opened(Path(folder))
-        learner = t.learner_of(run.settings, number, here)
-        curated = Latents.read(picked) if number == 2 else None
-        train(run, learner, Material(Latents.read(plain), held, curated), Silent())
+        learn(number, folder, here)
 """
 
 
