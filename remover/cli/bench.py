@@ -17,7 +17,6 @@ Examples:
   remover bench quality cases/ --json
   remover bench unseen cases/ --sheets sheets/
   remover bench fill cases/ --json
-  remover bench fill cases/ --json
   remover bench track clip.mp4 --frames 8
   remover bench quality cases/ --prompt mask --sheets sheets/
   remover bench model --size 416x240 --frames 9 --compare

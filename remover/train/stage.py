@@ -13,7 +13,7 @@ from remover.train import initial, lora, results, sheets, verdicts
 from remover.train.clips import source
 from remover.train.encode import digest_of
 from remover.train.initial import Start
-from remover.train.latents import Latents
+from remover.train.latents import Latents, is_finished
 from remover.train.learner import Learner
 from remover.train.loop import Done, Material, train
 from remover.train.material import Encoded, encoded
@@ -93,8 +93,7 @@ def _curated(run: Run, vae: AnyVae, here: World, progress: Progress) -> Latents:
         TrainingError: None was accepted.
     """
     folder = run.given.samples or run.samples
-    is_own = run.given.samples is None
-    if (is_own and not (folder / verdicts.SAMPLES).is_file()) or (is_own and _is_cut(folder)):
+    if run.given.samples is None and not is_finished(folder / results.LATENTS):
         _make(run, folder, here, progress)
     kept = verdicts.accepted(folder)
     latents = Latents.read(folder / results.LATENTS)
@@ -111,11 +110,6 @@ def _curated(run: Run, vae: AnyVae, here: World, progress: Progress) -> Latents:
         )
     progress.note(f"{len(kept)} of {len(latents)} results of stage 1 are accepted")
     return latents.only(kept)
-
-
-def _is_cut(folder: Path) -> bool:
-    """Whether the results were not made to the end."""
-    return not (folder / results.LATENTS / "index.json").is_file()
 
 
 def _make(run: Run, folder: Path, here: World, progress: Progress) -> None:
